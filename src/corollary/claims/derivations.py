@@ -54,7 +54,8 @@ def agree(
 ) -> Agreement:
     """Compare `derived(*p)` with `code(*p)` for each p in `points`; both return a number (or mpmath number).
 
-    Relative error |derived − code| / max(|derived|, scale). `digits` is what the code promises, to be argued beside the call.
+    Relative error |derived − code| / max(|derived|, scale). `digits` is what the code promises: argue it beside the
+    call.
     """
     worst, count = 0.0, 0
     for point in points:
