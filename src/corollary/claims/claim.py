@@ -1,0 +1,232 @@
+"""A claim: a statement of a paper that owns its sampler. Its state is computed, never typed."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from corollary.claims.experiment import DEFAULT_REPLICATES, Reading, as_reading, at_scale, points_at
+from corollary.verdicts import (
+    DEFAULT_EPS,
+    ClaimError,
+    Fixed,
+    Kind,
+    Outcome,
+    Verdict,
+    at_point,
+    describe,
+    judge,
+    raise_unless_expected,
+    walk,
+)
+
+LEAST_RIVALS = 2
+
+
+@dataclass(frozen=True)
+class Regime:
+    """Where the theorem speaks: `holds(…coordinates)`; a point outside is OUT_OF_DOMAIN, decided before looking."""
+
+    holds: Callable[..., bool]
+    because: str
+
+    def __post_init__(self) -> None:
+        if not self.because:
+            raise ClaimError("a regime needs because=: which hypothesis of the theorem fails outside it")
+
+
+@dataclass(frozen=True)
+class Printed:
+    value: Any
+
+
+def printed(value: Any) -> Printed:
+    """Marks a rival as the paper's own printed statement."""
+    return Printed(value)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`statement` (LaTeX) of the given `kind`, which holds the theory's value; `measure` says how nature answers.
+
+    measure: a plain function (…coordinates, rng) → number or array, or `experiment["name"]`. points: a list of
+    dicts, a dict of lists (a grid), or either by scale; default: the experiment's. replicates: the budget, by scale.
+    rivals: name → value, function or `printed(…)`. uses: claims it rests on. checked_by: ids of derivations.
+    given: what is held fixed. design=Fixed(R): one look at R. expected: REFUTED for an erratum without a correction.
+    Raises ClaimError at declaration for a margin or regime without because=, at the first look for rivals that cannot
+    be told from the theory.
+    """
+
+    statement: str
+    kind: Kind
+    measure: Any = None
+    points: Any = None
+    rivals: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+    where: str = ""
+    regime: Regime | None = None
+    uses: Sequence[Any] = ()
+    checked_by: Sequence[str] = ()
+    replicates: Any = None
+    eps: float = DEFAULT_EPS
+    given: str = ""
+    design: Fixed | None = None
+    expected: Outcome | str = Outcome.CONFIRMED
+    erratum: Any = None
+    module: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kind, Kind):
+            raise ClaimError(f"kind={self.kind!r}: expected one of Identity, Value, Rate, Bound, Law, Threshold, Order")
+        if self.design:
+            object.__setattr__(self, "kind", replace(self.kind, design=self.design))
+        object.__setattr__(self, "expected", Outcome(self.expected))
+        if not self.module:
+            caller = sys._getframe(2)  # __post_init__ ← __init__ ← the module that declares the claim
+            object.__setattr__(self, "module", caller.f_globals.get("__name__", ""))
+
+    @property
+    def name(self) -> str:
+        """`id`, or module:variable of the module that declares it."""
+        if self.id:
+            return self.id
+        for variable, value in vars(sys.modules.get(self.module, object)).items():
+            if value is self:
+                return f"{self.module}:{variable}"
+        return f"{self.module}:{self.statement[:40]}"
+
+    @property
+    def reading(self) -> Reading:
+        if self.measure is None:
+            raise ClaimError(f"{self.name} has no measure=; give one, or use judge(...) on data you have")
+        return as_reading(self.measure, self.points, self.budget_declared)
+
+    @property
+    def budget_declared(self) -> Any:
+        return DEFAULT_REPLICATES if self.replicates is None else self.replicates
+
+    def points_at(self, scale: str) -> list[dict[str, Any]]:
+        points = self.reading.experiment.points if self.points is None else self.points
+        return points_at(points, scale)
+
+    def budget_at(self, scale: str) -> int:
+        declared = self.reading.experiment.replicates if self.replicates is None else self.replicates
+        return int(at_scale(declared, scale))
+
+    def plain_rivals(self) -> dict[str, Any]:
+        return {name: r.value if isinstance(r, Printed) else r for name, r in self.rivals.items()}
+
+    def fingerprint(self) -> str:
+        """Changes with the theory, margin, resolution, rivals or points: a new one starts a new history."""
+        text = repr((self.statement, self.kind, sorted(self.rivals), self.points, self.eps))
+        return hashlib.sha256(_without_addresses(text).encode()).hexdigest()[:16]
+
+    def split(self, scale: str) -> tuple[list[dict], list[dict]]:
+        """Points inside and outside the regime."""
+        points = self.points_at(scale)
+        if self.regime is None:
+            return points, []
+        inside = [p for p in points if at_point(self.regime.holds, p)]
+        return inside, [p for p in points if p not in inside]
+
+    def judge(self, values: Sequence[np.ndarray], points: Sequence[Mapping[str, Any]] | None = None) -> Verdict:
+        """The verdict on arrays you already have, one per point, replicates first."""
+        where = self.points_at("laptop") if points is None else list(points)
+        return judge(self.kind, values, where, rivals=self.plain_rivals(), eps=self.eps, id=self.name,
+                     statement=self.statement, expected=Outcome(self.expected))  # fmt: skip
+
+    def decide(
+        self,
+        *,
+        scale: str = "laptop",
+        root: int = 0,
+        device: str = "cpu",
+        executor: Any = None,
+        store: Any = None,
+        progress: Any = None,
+        budget: int | None = None,
+        eps: float | None = None,
+    ) -> Verdict:
+        """Sample and judge one stream; no retry. Raises SweepError if the measurement fails."""
+        inside, outside = self.split(scale)
+        started = time.perf_counter()
+        fetch = _Fetch(self.reading, inside, root, device, executor, store, progress)
+        verdict = walk(
+            self.kind, inside, fetch,
+            rivals=self.plain_rivals(), eps=eps or self.eps, budget=budget or self.budget_at(scale),
+            out_of_domain=outside, id=self.name, statement=self.statement, expected=Outcome(self.expected),
+            seed_root=root,
+        )  # fmt: skip
+        return verdict.with_(seconds=time.perf_counter() - started)
+
+    def verdict(self, *, root: int = 0, **options: Any) -> Verdict:
+        """`decide`; a REFUTED is repeated on the next seed root, whose outcome counts (unstable if it differs)."""
+        first = self.decide(root=root, **options)
+        if first.outcome is not Outcome.REFUTED or not self.kind.random:
+            return first
+        second = self.decide(root=root + 1, **options)
+        return second.with_(
+            unstable=second.outcome is not Outcome.REFUTED, stream=first.stream + 1, earlier=[str(first.outcome)]
+        )
+
+    def check(self, **options: Any) -> Verdict:
+        """For a test: the verdict, or Refuted, Underpowered, OutOfDomain (AssertionErrors) with the full report."""
+        return raise_unless_expected(self.verdict(**options))
+
+    def plan(self, *, scale: str = "laptop", seconds: float | None = None, root: int = 0) -> str:
+        """Separations, replicates to a decision and cost, from a pilot that is the prefix of the stream."""
+        from corollary.claims.planning import plan
+
+        return plan(self, scale=scale, seconds=seconds, root=root)
+
+
+class _Fetch:
+    """The first m members at every point, in blocks through the sweep; blocks already here are not asked for again."""
+
+    def __init__(self, reading: Reading, points, root, device, executor, store, progress):
+        from corollary.store import MemoryStore
+
+        self.reading, self.points, self.root, self.device = reading, points, root, device
+        self.executor, self.progress = executor, progress
+        self.store = MemoryStore() if store is None else store
+        self.blocks: list[list[Any]] = [[] for _ in points]
+
+    def __call__(self, members: int) -> list[Any]:
+        from corollary.sweep import Task, sweep
+
+        experiment, size = self.reading.experiment, self.reading.experiment.block
+        wanted = -(-members // size)
+        missing = [(i, k) for i, have in enumerate(self.blocks) for k in range(len(have), wanted)]
+        tasks = [Task(experiment, self.points[i], k * size, (k + 1) * size, self.root, self.device) for i, k in missing]
+        results = sweep(tasks, executor=self.executor, store=self.store, progress=self.progress)
+        for (i, _), result in zip(missing, results, strict=True):
+            self.blocks[i].append(self._read(result, self.points[i]))
+        return [_join(blocks, members) for blocks in self.blocks]
+
+    def _read(self, result: Mapping[str, np.ndarray], point) -> Any:
+        if self.reading.name == "*" or (self.reading.name == "value" and "value" not in result):
+            return dict(result)
+        if self.reading.name not in result:
+            raise ClaimError(
+                f"experiment {self.reading.experiment.id} at {describe(point)} returned {', '.join(result)}, "
+                f"no array {self.reading.name!r}"
+            )
+        return result[self.reading.name]
+
+
+def _join(blocks: list[Any], members: int) -> Any:
+    if isinstance(blocks[0], dict):
+        return {name: np.concatenate([b[name] for b in blocks])[:members] for name in blocks[0]}
+    return np.concatenate(blocks)[:members]
+
+
+def _without_addresses(text: str) -> str:
+    import re
+
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -1,0 +1,1 @@
+"""From the catalogue to results: `catalogue` finds claims, `verify` judges them, `render` draws figures."""

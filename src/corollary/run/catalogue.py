@@ -1,0 +1,114 @@
+"""What there is: papers with their claims and figures, derivations, and claims in a user's own files."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from corollary.claims import Claim, Derivation, Erratum, Figure, Paper
+
+
+class UnknownName(LookupError):
+    """A paper, claim or file that is not there; the message suggests the nearest."""
+
+
+@dataclass
+class PaperEntry:
+    """One paper module: its bibliography and what it declares, in the order of the module."""
+
+    paper: Paper
+    module: ModuleType
+    claims: list[Claim] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    errata: list[Erratum] = field(default_factory=list)
+
+
+def _declared(modules: Iterable[ModuleType], kind: type) -> list:
+    """Objects of a kind that the modules hold, each once."""
+    seen: dict[int, object] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, kind):
+                seen.setdefault(id(value), value)
+            elif isinstance(value, list | tuple) and value and all(isinstance(v, kind) for v in value):
+                for v in value:
+                    seen.setdefault(id(v), v)
+    return list(seen.values())
+
+
+def papers() -> dict[str, PaperEntry]:
+    """All papers of `paper_repro`, by key. A package KEY/ is one paper: its files count as one module."""
+    room = importlib.import_module("corollary.paper_repro")
+    found: dict[str, PaperEntry] = {}
+    for info in pkgutil.iter_modules(room.__path__, "corollary.paper_repro."):
+        module = importlib.import_module(info.name)
+        modules = [module]
+        if info.ispkg:
+            modules += [importlib.import_module(i.name) for i in pkgutil.iter_modules(module.__path__, info.name + ".")]
+        declared = _declared(modules, Paper)
+        if not declared:
+            continue
+        entry = PaperEntry(declared[0], module)
+        entry.claims = _declared(modules, Claim)
+        entry.figures = _declared(modules, Figure)
+        entry.errata = _declared(modules, Erratum)
+        found[entry.paper.key] = entry
+    return found
+
+
+def derivations() -> dict[str, Derivation]:
+    """All derivations of `proofs_check`, by id."""
+    room = importlib.import_module("corollary.proofs_check")
+    modules = [importlib.import_module(i.name) for i in pkgutil.walk_packages(room.__path__, "corollary.proofs_check.")]
+    return {d.id: d for d in _declared(modules, Derivation)}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; there is {', '.join(sorted(known)) or 'nothing'}"
+
+
+def load_file(path: str) -> list[Claim]:
+    """Claims declared in a Python file of the user's. Raises UnknownName for a file that is not there."""
+    file = Path(path)
+    if not file.is_file():
+        raise UnknownName(f"no file {path}; give the path of a Python file that declares claims")
+    name = f"{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UnknownName(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    claims = _declared([module], Claim)
+    if not claims:
+        raise UnknownName(f"{path} declares no claims: a claim is a module-level variable, name = Claim(...)")
+    return claims
+
+
+def select(names: Iterable[str]) -> list[Claim]:
+    """Claims by paper key, claim id or FILE.py; none means all. Raises UnknownName with the nearest names."""
+    names = list(names)
+    every = papers()
+    by_id = {c.name: c for entry in every.values() for c in entry.claims}
+    if not names:
+        return list(by_id.values())
+    chosen: list[Claim] = []
+    for name in names:
+        if name.endswith(".py") or "/" in name:
+            chosen += load_file(name)
+        elif name in every:
+            chosen += every[name].claims
+        elif name in by_id:
+            chosen.append(by_id[name])
+        else:
+            raise UnknownName(f"unknown paper or claim {name!r}{nearest(name, [*every, *by_id])}")
+    return list({id(c): c for c in chosen}.values())

@@ -1,0 +1,161 @@
+"""Figures to files: PDF, PNG, one CSV per table, caption, provenance (a byte-stable `result` and a `run` part)."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import corollary
+from corollary.claims import Figure, Paper, at_scale
+from corollary.sweep import Task, sweep
+
+LIBRARIES = ("numpy", "scipy", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
+
+
+def gather(figure: Figure, *, scale: str, root: int, device: str, executor: Any, store: Any, progress: Any) -> dict:
+    """data[name] = list of (point, arrays): the first k replicates of every experiment the figure needs."""
+    data = {}
+    for name, experiment in figure.experiments.items():
+        from corollary.claims import points_at
+
+        points = points_at(experiment.points, scale)
+        k = at_scale(figure.replicates, scale)
+        k = int(k.get(name, 10) if isinstance(k, Mapping) else k)
+        blocks = -(-k // experiment.block)
+        tasks = [
+            Task(experiment, p, i * experiment.block, (i + 1) * experiment.block, root, device)
+            for p in points for i in range(blocks)
+        ]  # fmt: skip
+        results = sweep(tasks, executor=executor, store=store, progress=progress)
+        data[name] = []
+        for j, point in enumerate(points):
+            mine = results[j * blocks : (j + 1) * blocks]
+            arrays = {key: np.concatenate([r[key] for r in mine])[:k] for key in mine[0]}
+            data[name].append((point, arrays))
+    return data
+
+
+def parameters(figure: Figure, scale: str) -> list[tuple[str, str, str]]:
+    """Rows (parameter, the paper's, ours at this scale)."""
+    return [(name, theirs, str(at_scale(ours, scale))) for name, theirs, ours in figure.parameters]
+
+
+def caption(figure: Figure, paper: Paper, scale: str) -> str:
+    lines = [f"{paper.authors} ({paper.year}), Figure {figure.number}: {figure.title}", "", f"scale {scale}"]
+    lines += [f"{name}: paper {theirs}; here {ours}" for name, theirs, ours in parameters(figure, scale)]
+    return "\n".join(lines) + "\n"
+
+
+def _csv(table: Mapping[str, Any], header: list[str]) -> str:
+    columns = {name: list(values) for name, values in table.items()}
+    if len({len(v) for v in columns.values()}) != 1:
+        raise ValueError(f"a table's columns differ in length: { {k: len(v) for k, v in columns.items()} }")
+    text = io.StringIO()
+    for line in header:
+        text.write(f"# {line}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([repr(float(x)) if isinstance(x, float | np.floating) else x for x in row])
+    return text.getvalue()
+
+
+def _git() -> tuple[str, bool | None]:
+    """Commit of the source tree and whether it has changes; unknown outside a checkout."""
+    where = Path(corollary.__file__).resolve().parent
+    try:
+        run = lambda *a: subprocess.run(["git", "-C", str(where), *a], capture_output=True, text=True, timeout=10)  # noqa: E731
+        head = run("rev-parse", "HEAD")
+        if head.returncode:
+            return f"release {corollary.__version__}", None
+        return head.stdout.strip(), bool(run("status", "--porcelain", "--untracked-files=no").stdout.strip())
+    except (OSError, subprocess.TimeoutExpired):
+        return f"release {corollary.__version__}", None
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "corollary": corollary.__version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def draw_figure(
+    figure: Figure, paper: Paper, *, scale: str, root: int, out: Path, device: str, executor: Any, store: Any,
+    progress: Any = None,
+) -> list[Path]:  # fmt: skip
+    """Run what the figure needs, draw it, and write its files under out/figures/KEY/. Returns their paths."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from corollary.figures import style
+
+    started = time.perf_counter()
+    data = gather(figure, scale=scale, root=root, device=device, executor=executor, store=store, progress=progress)
+    tables = figure.tables(data)
+    folder = out / "figures" / paper.key
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"figure-{figure.number.replace(' ', '-')}"
+    rows = parameters(figure, scale)
+    header = [f"{paper.key} figure {figure.number}, scale {scale}, seed root {root}"]
+    header += [f"{name}: paper {theirs}; here {ours}" for name, theirs, ours in rows]
+    written: dict[str, bytes] = {f"{stem}.txt": caption(figure, paper, scale).encode()}
+    for name, table in tables.items():
+        suffix = "" if len(tables) == 1 else f"-{name}"
+        written[f"{stem}{suffix}.csv"] = _csv(table, header).encode()
+    with style.context():
+        drawn = figure.draw(tables)
+        title = f"{paper.key} figure {figure.number}; scale {scale}; seed root {root}"
+        kinds = {
+            "pdf": {"CreationDate": None, "Producer": None, "Creator": "corollary", "Keywords": title},
+            "png": {"Software": None, "corollary": title},
+        }
+        for extension, metadata in kinds.items():
+            buffer = io.BytesIO()
+            drawn.savefig(buffer, format=extension, metadata=metadata)
+            written[f"{stem}.{extension}"] = buffer.getvalue()
+        plt.close(drawn)
+    commit, dirty = _git()
+    provenance = {
+        "result": {
+            "paper": paper.key, "figure": figure.number, "scale": scale, "seed_root": root,
+            "parameters": [dict(zip(("parameter", "paper", "here"), row, strict=True)) for row in rows],
+            "experiments": {
+                name: {"id": e.id, "source": e.source_digest(), "points": [p for p, _ in data[name]]}
+                for name, e in figure.experiments.items()
+            },
+            "claims": [c.name for c in figure.claims], "commit": commit, "dirty": dirty,
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(written.items())},
+            "command": f"corollary reproduce {paper.key} --figure {figure.number} --scale {scale} --seed {root}",
+        },
+        "run": {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "host": platform.node(),
+            "device": device, "seconds": round(time.perf_counter() - started, 3), "versions": versions(),
+        },
+    }  # fmt: skip
+    written[f"{stem}.json"] = json.dumps(provenance, indent=1, default=str).encode()
+    paths = []
+    for name, content in written.items():
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.write_bytes(content)
+        os.replace(temporary, folder / name)
+        paths.append(folder / name)
+    return paths

@@ -1,0 +1,113 @@
+"""verify = sweep + judge look by look, repeat a REFUTED on the second root, run the derivations, append to the log."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from corollary.claims import Claim, ClaimError, Derived
+from corollary.run.catalogue import derivations
+from corollary.verdicts import Outcome, Verdict
+
+LOG = "log.jsonl"
+
+
+@dataclass
+class Verification:
+    """Verdicts and derivations of one run."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    derived: list[Derived] = field(default_factory=list)
+    root: int = 0
+    scale: str = "laptop"
+
+    @property
+    def as_expected(self) -> bool:
+        """Every verdict equals its expectation, none is UNDERPOWERED, every derivation holds."""
+        fine = all(v.as_expected and v.outcome is not Outcome.UNDERPOWERED for v in self.verdicts)
+        return fine and all(d.holds for d in self.derived)
+
+    @property
+    def error_budget(self) -> float:
+        return sum(v.epsilon for v in self.verdicts)
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """Earlier runs; a line cut short by a crash is skipped (the run it belonged to did not finish)."""
+    path = out / LOG
+    entries = []
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            try:
+                entries.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return entries
+
+
+def _append(out: Path, entry: dict[str, Any]) -> None:
+    with open(out / LOG, "a") as log:
+        log.write(json.dumps(entry) + "\n")
+        log.flush()
+        os.fsync(log.fileno())
+
+
+def with_history(verdict: Verdict, claim: Claim, log: Iterable[dict[str, Any]]) -> Verdict:
+    """Number the stream among all seed roots this claim was ever judged on, and name what came before."""
+    streams: dict[int, str] = {}
+    for entry in log:
+        if entry.get("claim") == verdict.id and entry.get("fingerprint") == claim.fingerprint():
+            streams[entry["seed_root"]] = entry["outcome"]
+    before = [outcome for root, outcome in streams.items() if root != verdict.seed_root]
+    return verdict.with_(stream=len(before) + len(verdict.earlier) + 1, earlier=before + verdict.earlier)
+
+
+def derivations_of(claims: Iterable[Claim]) -> list[str]:
+    return sorted({name for claim in claims for name in claim.checked_by})
+
+
+def verify(
+    claims: list[Claim],
+    *,
+    scale: str,
+    root: int,
+    out: Path,
+    device: str = "cpu",
+    executor: Any = None,
+    store: Any = None,
+    progress: Callable[[str], Any] | None = None,
+    report: Callable[[Verdict | Derived], None] = lambda result: None,
+    all_derivations: bool = False,
+) -> Verification:
+    """Judge the claims and run their derivations (or all). `report` gets each result as it comes."""
+    log = read_log(out)
+    result = Verification(root=root, scale=scale)
+    known = derivations()
+    wanted = sorted(known) if all_derivations else derivations_of(claims)
+    for name in wanted:
+        if name not in known:
+            raise ClaimError(f"checked_by names {name!r}, but proofs_check has no such derivation")
+        result.derived.append(known[name].run())
+        report(result.derived[-1])
+    for claim in claims:
+        callback = progress(claim.name) if progress else None
+        verdict = claim.verdict(
+            scale=scale, root=root, device=device, executor=executor, store=store, progress=callback
+        )
+        verdict = with_history(verdict, claim, log)
+        entry = {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "scale": scale,
+            "claim": verdict.id, "fingerprint": claim.fingerprint(), "seed_root": verdict.seed_root,
+            "outcome": str(verdict.outcome), "expected": str(verdict.expected), "n": verdict.n,
+            "unstable": verdict.unstable, "epsilon": verdict.epsilon, "device": device,
+        }  # fmt: skip
+        _append(out, entry)
+        log.append(entry)
+        result.verdicts.append(verdict)
+        report(verdict)
+    return result

@@ -1,0 +1,97 @@
+"""Walk a stream of replicates in order and stop at the first decision. The only place where claims are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from corollary.verdicts.kind import Kind
+from corollary.verdicts.rule import Decision, Outcome
+from corollary.verdicts.settings import ClaimError, Point, describe
+from corollary.verdicts.verdict import Verdict, listed
+
+DEFAULT_EPS = 1e-3
+Fetch = Callable[[int], list[Any]]  # members wanted -> per point an array (members, ...)
+
+
+def walk(
+    kind: Kind,
+    points: Sequence[Point],
+    fetch: Fetch,
+    *,
+    rivals: Mapping[str, Any] | None = None,
+    eps: float = DEFAULT_EPS,
+    budget: int = 1024,
+    out_of_domain: Sequence[Point] = (),
+    **labels: Any,
+) -> Verdict:
+    """Judge `kind` on the members `fetch(m)` returns for every point, look by look, up to `budget` members.
+
+    `labels` fill the verdict's id, statement, expected, seed_root… Raises ClaimError for a claim that cannot be judged.
+    """
+    if not 0 < eps < 1:
+        raise ClaimError(f"eps={eps}: an error rate lies strictly between 0 and 1")
+    rivals = dict(rivals or {})
+    members = 0
+    decision: Decision | None = None
+    shapes: list[tuple[int, ...]] = []
+    for look, n in enumerate(kind.schedule(budget) if points else (), start=1):
+        members = n * kind.group
+        values = fetch(members)
+        if look == 1:
+            shapes = [v.shape[1:] if hasattr(v, "shape") else () for v in values]
+            kind.separation(rivals, points, shapes)
+        decision = kind.decide_at(values, points, rivals, eps, look)
+        if decision.outcome is not None:
+            break
+    return _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels)
+
+
+def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels) -> Verdict:
+    lost = [describe(p) for p in out_of_domain]
+    if decision is None:  # every point out of its regime
+        empty = np.zeros(0)
+        decision = Decision(Outcome.OUT_OF_DOMAIN, empty, empty, empty, empty, empty, dict.fromkeys(rivals))
+        names = []
+    else:
+        names = kind.names(points, shapes)
+    alive = [name for name, by in decision.killed.items() if by is None]
+    notes = list(decision.notes)
+    share = decision.margin / np.maximum(decision.margin + decision.resolution, 1e-300)
+    if share.size and share.max() > 0.8:
+        notes.append(f"the margin is {share.max():.0%} of margin + resolution: little of the theorem is tested")
+    return Verdict(
+        id=labels.pop("id", ""), statement=labels.pop("statement", ""), kind=type(kind).__name__,
+        outcome=decision.outcome or Outcome.UNDERPOWERED, expected=labels.pop("expected", Outcome.CONFIRMED),
+        functionals=names, interval=list(zip(listed(decision.lo), listed(decision.hi), strict=True)),
+        theory=listed(decision.theory), margin=listed(decision.margin), resolution=listed(decision.resolution),
+        epsilon=eps if kind.random else 0.0, n=members // kind.group,
+        rivals_rejected=[name for name in decision.killed if name not in alive], rivals_alive=alive,
+        killed_at={name: names[by] for name, by in decision.killed.items() if by is not None},
+        because=kind.because, out_of_domain=lost, notes=notes, **labels,
+    )  # fmt: skip
+
+
+def judge(
+    kind: Kind,
+    values: Sequence[np.ndarray],
+    points: Sequence[Point] = ({},),
+    *,
+    rivals: Mapping[str, Any] | None = None,
+    eps: float = DEFAULT_EPS,
+    **labels: Any,
+) -> Verdict:
+    """The same rule on arrays the user already has: pure, no sampling; the stream's length was fixed by the user."""
+    lengths = {len(v) for v in values}
+    if len(values) != len(points) or len(lengths) != 1:
+        raise ClaimError(
+            f"expected one array per point, replicates first and equally many: {len(points)} points, "
+            f"arrays of lengths {sorted(len(v) for v in values)}"
+        )
+    budget = lengths.pop()
+    if budget // kind.group < 1:
+        raise ClaimError(f"{budget} members are less than one group of {kind.group}")
+    verdict = walk(kind, points, lambda m: [v[:m] for v in values], rivals=rivals, eps=eps, budget=budget, **labels)
+    return verdict.with_(notes=[*verdict.notes, f"stream length fixed by you ({budget} replicates)"])

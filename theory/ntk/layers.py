@@ -1,0 +1,204 @@
+r"""Infinitely wide fully connected networks: NNGP kernel K and neural tangent kernel Θ, layer by layer.
+
+    input       K = x·x'/d,  Θ = 0
+    Dense       z = (W_std/√fan_in) W a + b_std b,  W, b ~ N(0,1):   K ← W_std² K + b_std²,  Θ ← K + W_std² Θ
+    activation  a = φ(z):                                            K ← E[φ(u)φ(v)],        Θ ← E[φ'(u)φ'(v)] Θ
+
+(Jacot, Gabriel, Hongler 2018, Proposition 1 and Theorem 1; Lee et al. 2018.) A network that ends in an activation has the
+kernels of its features φ(z), as in neural-tangents. Two activations in a row have no closed form: the second would act
+on variables that are not Gaussian.
+
+The gaps √(q₁q₂) ∓ K (see `moments`) pass a Dense layer without cancellation. With feature second moments V, V',
+s = √(VV'), q = W²V + b² and R = W²b²(√V − √V')²/(√(qq') + W²s + b²):
+
+    √(qq') − K = R + W² (s − E),      √(qq') + K = R + 2b² + W² (s + E),
+
+because qq' = (W²s + b²)² + W²b²(√V − √V')².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import array_api_compat
+import numpy as np
+
+from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
+from corollary.theory.ntk.inputs import Directions, directions, input_moments
+from corollary.theory.ntk.moments import Activation, Moments, real_number
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """NNGP and NTK Gram matrices of the same points, both (n1, n2).
+
+    Raises TypeError or ValueError unless they are finite floating matrices of one shape, dtype and device.
+    """
+
+    nngp: Array
+    ntk: Array
+
+    def __post_init__(self) -> None:
+        require_floating("nngp", self.nngp, ndim=2)
+        require_floating("ntk", self.ntk, ndim=2)
+        array_namespace(self.nngp, self.ntk)
+        require_same_dtype(nngp=self.nngp, ntk=self.ntk)
+        if self.nngp.shape != self.ntk.shape:
+            raise ValueError(f"nngp has shape {self.nngp.shape} and ntk {self.ntk.shape}; expected one shape for both")
+
+
+@dataclass(frozen=True)
+class Dense:
+    """z = (W_std/√fan_in) W a + b_std b with W, b ~ N(0,1): the NTK parametrisation.
+
+    Raises TypeError or ValueError unless W_std > 0 and b_std >= 0 are finite numbers.
+    """
+
+    W_std: float = 1.0
+    b_std: float = 0.0
+
+    def __post_init__(self) -> None:
+        real_number("W_std", self.W_std, positive=True)
+        real_number("b_std", self.b_std, nonnegative=True)
+
+    def variance(self, V: Array) -> Array:
+        """Variance of z from the second moment of a."""
+        return float(self.W_std) ** 2 * V + float(self.b_std) ** 2
+
+    def step(self, V1: Array, V2: Array, pair: Moments) -> Moments:
+        """Moments of z from those of a; V1 is (n1, 1), V2 is (1, n2)."""
+        xp = array_namespace(pair.k)
+        W2, b2 = float(self.W_std) ** 2, float(self.b_std) ** 2
+        k, near, far = W2 * pair.k + b2, W2 * pair.near, W2 * pair.far
+        if b2 > 0:
+            r1, r2 = xp.sqrt(V1), xp.sqrt(V2)
+            s = xp.sqrt(self.variance(V1)) * xp.sqrt(self.variance(V2))
+            R = W2 * b2 * (r1 - r2) ** 2 / (s + W2 * (r1 * r2) + b2)
+            near, far = near + R, far + (R + 2 * b2)
+        return Moments(k, near, far)
+
+
+@dataclass(frozen=True)
+class Network:
+    """An infinitely wide network: Dense layers and activations, first to last. Made by `serial` and `mlp`."""
+
+    layers: tuple[Dense | Activation, ...]
+
+    def kernel(self, x1: Array, x2: Array | None = None) -> Kernel:
+        """NNGP and NTK of x1 (n1, d) against x2 (n2, d): two (n1, n2) matrices, Θ for one output.
+
+        With one argument, of x1 against itself: exactly symmetric, at half the work. float32 stays float32 (angles
+        and values to about 1e-6); float64 is accurate as the activation's file says.
+
+        Raises TypeError (array type, dtype, NumPy mixed with CuPy), ValueError (shape, NaN, inf, empty),
+        OverflowError (a variance beyond the range of the dtype).
+        """
+        xp = require_floating("x1", x1, ndim=2)
+        if x2 is not None:
+            require_floating("x2", x2, ndim=2)
+            array_namespace(x1, x2)
+            require_same_dtype(x1=x1, x2=x2)
+            if device(x1) != device(x2):
+                raise TypeError(f"x1 is on {device(x1)} and x2 on {device(x2)}; move both to one device")
+            if x1.shape[1] != x2.shape[1]:
+                raise ValueError(f"x1 has shape {x1.shape} and x2 {x2.shape}; expected the same number of columns")
+        a = directions(x1)
+        b = a if x2 is None else directions(x2)
+        Va = self._variances(a.length)
+        Vb = Va if x2 is None else self._variances(b.length)
+        n1, n2 = x1.shape[0], b.length.shape[0]
+        K = xp.empty((n1, n2), dtype=x1.dtype, device=device(x1))
+        T = xp.empty((n1, n2), dtype=x1.dtype, device=device(x1))
+        # 256² floats of each array stay in a CPU's cache through all layers; a GPU wants few, large launches
+        block = 2048 if array_api_compat.is_cupy_array(x1) else 256
+        for i in range(0, n1, block):
+            rows = slice(i, i + block)
+            for j in range(0 if x2 is not None else i, n2, block):
+                columns = slice(j, j + block)
+                k, t = self._block(_part(a, rows), _part(b, columns), [(v[rows], w[columns]) for v, w in zip(Va, Vb, strict=True)])
+                if x2 is None and i == j:
+                    k, t = _symmetric(k), _symmetric(t)
+                elif x2 is None:
+                    K[columns, rows], T[columns, rows] = xp.matrix_transpose(k), xp.matrix_transpose(t)
+                K[rows, columns], T[rows, columns] = k, t
+        return Kernel(K, T)
+
+    def _variances(self, length: Array) -> list[Array]:
+        """Second moments (n,) before every layer, after checking that neither they nor Θ(x, x) overflow."""
+        xp = array_namespace(length)
+        # 16: sums of a few such terms (√(qq') + K and the like) must stay finite too
+        ceiling = float(xp.finfo(length.dtype).max) / 16
+        with np.errstate(over="ignore", invalid="ignore"):
+            V, T = length * length, xp.zeros_like(length)
+            before = []
+            for number, layer in enumerate(self.layers):
+                before.append(V)
+                if isinstance(layer, Dense):
+                    V = layer.variance(V)
+                    T = V + float(layer.W_std) ** 2 * T
+                else:
+                    V, slope = layer.variance(V)
+                    T = slope * T
+                if not bool(xp.all((V < ceiling) & (T < ceiling))):
+                    raise OverflowError(
+                        f"layer {number} ({layer}) has variances beyond the range of {length.dtype}; "
+                        "scale the inputs or W_std down, or use float64"
+                    )
+        return before
+
+    def _block(self, a: Directions, b: Directions, variances: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        xp = array_namespace(a.unit)
+        pair = input_moments(a, b)
+        T = xp.zeros_like(pair.k)
+        for layer, (v, w) in zip(self.layers, variances, strict=True):
+            v, w = xp.expand_dims(v, axis=1), xp.expand_dims(w, axis=0)
+            if isinstance(layer, Dense):
+                pair = layer.step(v, w, pair)
+                T = pair.k + float(layer.W_std) ** 2 * T
+            else:
+                pair, slope = layer.step(v, w, pair)
+                T = slope * T
+        return pair.k, T
+
+
+def _part(a: Directions, rows: slice) -> Directions:
+    return Directions(a.unit[rows, :], a.length[rows])
+
+
+def _symmetric(square: Array) -> Array:
+    xp = array_namespace(square)
+    return xp.triu(square) + xp.matrix_transpose(xp.triu(square, k=1))
+
+
+def serial(*layers: Dense | Activation) -> Network:
+    """The network that applies `layers` first to last: starts with Dense, never two activations in a row.
+
+    Raises TypeError (not a layer) or ValueError (no layer, no leading Dense, two activations in a row).
+    """
+    for number, layer in enumerate(layers):
+        if isinstance(layer, type) or not (isinstance(layer, Dense) or hasattr(layer, "step")):
+            hint = f"; write {layer.__name__}()" if isinstance(layer, type) else ""
+            raise TypeError(f"layer {number} is {layer!r}; expected ntk.Dense(...) or an activation{hint}")
+    if not layers or not isinstance(layers[0], Dense):
+        got = layers[0] if layers else "no layer"
+        raise ValueError(f"the network starts with {got}; expected ntk.Dense(...) first: it makes its output Gaussian")
+    for number, (first, second) in enumerate(zip(layers, layers[1:], strict=False)):
+        if not isinstance(first, Dense) and not isinstance(second, Dense):
+            raise ValueError(
+                f"layers {number} and {number + 1} are {first} and {second}; the second acts on variables that are not "
+                "Gaussian, which has no closed form: put an ntk.Dense(...) between them"
+            )
+    return Network(tuple(layers))
+
+
+def mlp(*, depth: int, activation: Activation, W_std: float = 1.0, b_std: float = 0.0) -> Network:
+    """`depth` hidden layers (Dense, activation) and a linear head, all Dense with the same W_std and b_std.
+
+    Raises TypeError or ValueError if depth is not an integer >= 1; a linear model is serial(Dense(...)).
+    """
+    if isinstance(depth, bool) or not isinstance(depth, int | np.integer):
+        raise TypeError(f"depth is {depth!r} of type {type(depth).__name__}; expected an integer >= 1")
+    if depth < 1:
+        raise ValueError(f"depth is {depth}: expected at least 1 hidden layer; for none write ntk.serial(ntk.Dense(...))")
+    dense = Dense(W_std, b_std)
+    return serial(*[layer for _ in range(depth) for layer in (dense, activation)], dense)
