@@ -1,4 +1,4 @@
-"""Full-batch gradient descent on ℓ = (1/2N) Σ ‖f(x_i) − y_i‖² (N points, outputs summed), a batch of networks at a time.
+"""Full-batch gradient descent on ℓ = (1/2N) Σ ‖f(x_i) − y_i‖² (N points, outputs summed), batched over replicates.
 
     θ ← θ − η Jᵀ (f − y)/N
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, require_floating
 from corollary.sims.common.networks import Network, Params, Trace, deltas, propagate, require_input
+from corollary.sims.common.replicates import on_gpu
 
-# Entries of the temporary of one update: large enough to amortise a call, small enough to stay in a core's cache
-# (measured: 2**17 is the best power of two for widths 64 to 1000).
-_UPDATE_BLOCK = 2**17
+# Entries of the temporary of one update. CPU: large enough to amortise a call, small enough to stay in a core's cache
+# (measured: 2**17 is the best power of two for widths 64 to 1000). GPU: 512 MiB of float64.
+_CPU_BLOCK = 2**17
+_GPU_BLOCK = 2**26
 
 
 class Trained(NamedTuple):
@@ -69,7 +71,9 @@ def gradient_descent(
     def update(trace: Trace, residual: Array) -> None:
         descend_by(net, params, trace, deltas(net, params, trace, residual * (1.0 / N)), learning_rate)
 
-    return Trained(params, *descend_until(outputs, update, y, params, learning_rate, steps, tolerance, record, record_at))
+    return Trained(
+        params, *descend_until(outputs, update, y, params, learning_rate, steps, tolerance, record, record_at)
+    )
 
 
 def descend_until(
@@ -138,15 +142,18 @@ def subtract_outer(W: Array, d: Array, a: Array) -> None:
     S, m, n = W.shape
     a = xp.broadcast_to(a, (S, *a.shape[-2:]))
     d = xp.matrix_transpose(d)
-    if m * n <= _UPDATE_BLOCK:
-        block = max(1, _UPDATE_BLOCK // (m * n))
+    limit = _GPU_BLOCK if on_gpu(xp) else _CPU_BLOCK
+    if m * n <= limit:
+        block = limit // (m * n)
         for s in range(0, S, block):
-            W[s : s + block, ...] -= xp.matmul(d[s : s + block, ...], a[s : s + block, ...])
+            part = slice(s, min(s + block, S))
+            W[part, ...] -= xp.matmul(d[part, ...], a[part, ...])
         return
-    rows = max(1, _UPDATE_BLOCK // n)
+    rows = max(1, limit // n)
     for s in range(S):
         for i in range(0, m, rows):
-            W[s, i : i + rows, :] -= xp.matmul(d[s, i : i + rows, :], a[s, ...])
+            part = slice(i, min(i + rows, m))
+            W[s, part, :] -= xp.matmul(d[s, part, :], a[s, ...])
 
 
 def check_schedule(learning_rate: float, steps: int, tolerance: float | None, record_at: Collection[int]) -> None:

@@ -1,4 +1,4 @@
-"""Gradient descent on the linearised network f_lin(x; δ) = f(x; θ₀) + J(x) δ, J = ∂f/∂θ at θ₀ (Lee et al. 2019, eq. 3-4).
+"""Gradient descent on the linearised network f_lin(x; δ) = f(x; θ₀) + J(x) δ, with J = ∂f/∂θ at θ₀ (Lee et al. 2019).
 
 The steps are made in parameter space, δ ← δ − η Jᵀ (f_lin − y)/N from δ = 0, by forward and reverse passes; no kernel
 and no eigenvalue enters, so that a run is independent evidence for f_lin − y = (1 − η Θ/N)ᵗ (f₀ − y).

@@ -219,6 +219,7 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Figures (PDF, PNG, CSV, provenance) and verdicts."""
+    from corollary.figures import style
     from corollary.run.catalogue import UnknownName, nearest, papers
     from corollary.run.render import draw_figure
     from corollary.run.verify import Verification
@@ -244,7 +245,7 @@ def reproduce(
             for f in figures:
                 paths = draw_figure(
                     f, entry.paper, scale=scale, root=root, out=folder, device=device, executor=workers, store=store,
-                    progress=start(f"{key} figure {f.number}"),
+                    style=style.context, progress=start(f"{key} figure {f.number}"),
                 )  # fmt: skip
                 say(f"figure {f.number}: {', '.join(str(p) for p in paths)}")
             if figure is None:

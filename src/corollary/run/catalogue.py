@@ -52,7 +52,8 @@ def papers() -> dict[str, PaperEntry]:
         module = importlib.import_module(info.name)
         modules = [module]
         if info.ispkg:
-            modules += [importlib.import_module(i.name) for i in pkgutil.iter_modules(module.__path__, info.name + ".")]
+            parts = [i.name for i in pkgutil.iter_modules(module.__path__, info.name + ".")]
+            modules += [importlib.import_module(name) for name in parts if not name.endswith("__main__")]
         declared = _declared(modules, Paper)
         if not declared:
             continue
@@ -94,16 +95,22 @@ def load_file(path: str) -> list[Claim]:
     return claims
 
 
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or "/" in name
+
+
 def select(names: Iterable[str]) -> list[Claim]:
     """Claims by paper key, claim id or FILE.py; none means all. Raises UnknownName with the nearest names."""
     names = list(names)
+    if names and all(_is_file(name) for name in names):  # a user's own files do not need the catalogue
+        return [claim for name in names for claim in load_file(name)]
     every = papers()
     by_id = {c.name: c for entry in every.values() for c in entry.claims}
     if not names:
         return list(by_id.values())
     chosen: list[Claim] = []
     for name in names:
-        if name.endswith(".py") or "/" in name:
+        if _is_file(name):
             chosen += load_file(name)
         elif name in every:
             chosen += every[name].claims

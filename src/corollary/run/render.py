@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-import corollary
 from corollary.claims import Figure, Paper, at_scale
 from corollary.sweep import Task, sweep
 
-LIBRARIES = ("numpy", "scipy", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
+LIBRARIES = ("corollary", "numpy", "scipy", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def gather(figure: Figure, *, scale: str, root: int, device: str, executor: Any, store: Any, progress: Any) -> dict:
@@ -75,19 +74,19 @@ def _csv(table: Mapping[str, Any], header: list[str]) -> str:
 
 def _git() -> tuple[str, bool | None]:
     """Commit of the source tree and whether it has changes; unknown outside a checkout."""
-    where = Path(corollary.__file__).resolve().parent
+    where = Path(__file__).resolve().parents[1]
     try:
         run = lambda *a: subprocess.run(["git", "-C", str(where), *a], capture_output=True, text=True, timeout=10)  # noqa: E731
         head = run("rev-parse", "HEAD")
         if head.returncode:
-            return f"release {corollary.__version__}", None
+            return f"release {version('corollary')}", None
         return head.stdout.strip(), bool(run("status", "--porcelain", "--untracked-files=no").stdout.strip())
     except (OSError, subprocess.TimeoutExpired):
-        return f"release {corollary.__version__}", None
+        return f"release {version('corollary')}", None
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "corollary": corollary.__version__}
+    found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = version(name)
@@ -98,15 +97,13 @@ def versions() -> dict[str, str]:
 
 def draw_figure(
     figure: Figure, paper: Paper, *, scale: str, root: int, out: Path, device: str, executor: Any, store: Any,
-    progress: Any = None,
+    style: Any, progress: Any = None,
 ) -> list[Path]:  # fmt: skip
     """Run what the figure needs, draw it, and write its files under out/figures/KEY/. Returns their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-
-    from corollary.figures import style
 
     started = time.perf_counter()
     data = gather(figure, scale=scale, root=root, device=device, executor=executor, store=store, progress=progress)
@@ -121,7 +118,7 @@ def draw_figure(
     for name, table in tables.items():
         suffix = "" if len(tables) == 1 else f"-{name}"
         written[f"{stem}{suffix}.csv"] = _csv(table, header).encode()
-    with style.context():
+    with style():
         drawn = figure.draw(tables)
         title = f"{paper.key} figure {figure.number}; scale {scale}; seed root {root}"
         kinds = {

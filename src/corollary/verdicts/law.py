@@ -18,7 +18,7 @@ import numpy as np
 from corollary.verdicts.intervals import dkw_radius
 from corollary.verdicts.kind import Kind
 from corollary.verdicts.rule import Decision, Interval, decide
-from corollary.verdicts.settings import ClaimError, at_point, describe
+from corollary.verdicts.settings import ClaimError, at_point, describe, one_number
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,8 @@ class Law(Kind):
     def decide_at(self, values, points, rivals, eps, look):
         if self.spectrum:
             return super().decide_at(values, points, rivals, eps, look)
+        values = [one_number(v, "Law (of eigenvalues: see spectrum=)") for v in values]
         for v in values:
-            if v.ndim != 1:
-                raise ClaimError(f"Law: one number per replicate expected, got shape {v.shape[1:]}; see spectrum=")
             if np.isnan(v).any():
                 raise ClaimError("Law: NaN has no place in a distribution; mend the measurement")
         share = eps / len(points) / (look * (look + 1))

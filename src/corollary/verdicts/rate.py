@@ -18,7 +18,16 @@ import numpy as np
 
 from corollary.verdicts.kind import Kind
 from corollary.verdicts.rule import Decision, Interval, Outcome, RatioSet, Side, decide
-from corollary.verdicts.settings import ClaimError, Statistic, at_point, by_group, describe, mean, next_order
+from corollary.verdicts.settings import (
+    ClaimError,
+    Statistic,
+    at_point,
+    by_group,
+    describe,
+    mean,
+    next_order,
+    one_number,
+)
 
 LEAST_SIZES = 4
 LEAST_RANGE = 8
@@ -78,9 +87,7 @@ class Rate(Kind):
     def functionals(self, values, points):
         columns = []
         for rest, ids, n, w in self._groups(points):
-            y = np.stack([values[i] for i in ids], axis=1).astype(float)  # (members, sizes)
-            if y.ndim != 2:
-                raise ClaimError(f"a rate needs one number per replicate and size, got shape {y.shape[2:]}")
+            y = np.stack([one_number(values[i], "Rate") for i in ids], axis=1).astype(float)  # (members, sizes)
             if self.curve is not None:
                 z = y / np.array([self._curve(self.curve, rest, size) for size in n])
                 columns += [z.mean(axis=1), z @ w]

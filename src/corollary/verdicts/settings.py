@@ -65,10 +65,19 @@ group_mean = Statistic("mean of a group", lambda x: np.mean(x, axis=1))
 Point = Mapping[str, Any]
 
 
+def one_number(v: np.ndarray, what: str) -> np.ndarray:
+    """(n,) from (n,), (n, 1), …; ClaimError where a replicate holds more than one number."""
+    if v.size != len(v):
+        raise ClaimError(f"{what}: one number per replicate expected, got shape {v.shape[1:]}")
+    return v.reshape(len(v))
+
+
 def at_point(value: Any, point: Point) -> Any:
     """A number as it is; a function called with the coordinates it names."""
     if not callable(value):
         return value
+    if isinstance(value, np.ufunc):  # its arguments have no names that could be coordinates
+        return value(point["x"])
     try:
         parameters = inspect.signature(value).parameters
     except (TypeError, ValueError):

@@ -1,0 +1,8 @@
+"""`python -m corollary.paper_repro.jacot2018 [options]` is `corollary reproduce jacot2018 [options]`."""
+
+import sys
+
+from corollary.cli import main
+
+sys.argv[1:1] = ["reproduce", "jacot2018"]
+main()
