@@ -59,7 +59,6 @@ no_mean_bias = Claim(
         "a bias of 4/n": lambda angles, n: shallow_limit(angles) * (1 + 4 / n),
         "NNGP kernel taken for the NTK": lambda angles: kernel_curve(angles, hidden=1).nngp[0],
     },
-    checked_by=["ntk.empirical_kernel_is_unbiased"],
 )  # fmt: skip
 
 kernel_limit = Claim(
@@ -76,5 +75,4 @@ kernel_limit = Claim(
         "one hidden layer fewer": lambda angles: kernel_curve(angles, hidden=2).ntk[0],
     },
     uses=[kernel_fluctuation],
-    checked_by=["ntk.arccos_expectation"],
 )  # fmt: skip

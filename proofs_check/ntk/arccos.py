@@ -35,7 +35,14 @@ Steps = Generator[Step | Agreement, None, None]
 a = sp.Symbol("a", real=True)  # slope of the leaky ReLU
 θ = sp.acos(k / sp.sqrt(q1 * q2))
 SLOPE = (sp.pi - θ) / (2 * sp.pi)
-VALUE = sp.sqrt(q1 * q2) / (2 * sp.pi) * (sp.sin(θ) + (sp.pi - θ) * sp.cos(θ))
+
+
+def arc_cosine(angle: sp.Expr) -> sp.Expr:
+    """E[relu(u) relu(v)] at the angle between u and v."""
+    return sp.sqrt(q1 * q2) / (2 * sp.pi) * (sp.sin(angle) + (sp.pi - angle) * sp.cos(angle))
+
+
+VALUE = arc_cosine(θ)
 # φ(x) = relu(x) − a relu(−x); relu(u) relu(−v) has the covariance −k
 LEAKY_SLOPE = (1 + a**2) * SLOPE + 2 * a * SLOPE.subs(k, -k)
 LEAKY_VALUE = (1 + a**2) * VALUE - 2 * a * VALUE.subs(k, -k)
@@ -94,7 +101,7 @@ def relu_value_in_polar_coordinates() -> Steps:
     angular = primitive.subs(t, sp.pi / 2) - primitive.subs(t, angle - sp.pi / 2)
     yield step("both cosines are positive for θ − π/2 < t < π/2: angular integral", sp.simplify(angular))
     result = sp.sqrt(q1 * q2) / (2 * sp.pi) * radial * angular
-    difference = result - VALUE.subs(θ, angle).subs(k, sp.sqrt(q1 * q2) * sp.cos(angle))
+    difference = result - arc_cosine(angle)
     yield step("√(q1 q2)/2π times both is the arc-cosine formula; remainder", sp.simplify(difference), holds=vanishes(difference))
     yield agree(formula(result.subs(angle, θ)), value(ntk.Relu()), random_pairs(3), digits=RELU_DIGITS)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
@@ -57,7 +58,7 @@ class Task:
         return f"experiment {self.experiment.id} at {dict(self.point)}, replicates {self.start} to {self.stop - 1}"
 
     def fields(self) -> dict[str, Any]:
-        """Everything the result depends on; a dtype stands in the point or is bound to `run`, which the source covers."""
+        """Everything the result depends on; a dtype stands in the point, or is bound to `run` and so in its source."""
         return {
             "experiment": self.experiment.id, "point": dict(self.point), "start": self.start, "stop": self.stop,
             "root": self.root, "device": self.device, "source": _source(self.experiment),
@@ -97,12 +98,8 @@ def _execute_pickled(payload: bytes) -> tuple[Arrays, float]:
 
 
 def _payload(task: Task) -> bytes:
-    """The task as bytes. Code outside installed packages (a user's file, a test module) travels by value."""
-    import sys
-
-    functions = [getattr(task.experiment, "source", None), task.experiment.run]
-    names = {getattr(f, "__module__", "corollary") for f in functions if f is not None}
-    own = [sys.modules[n] for n in names if n in sys.modules and n.split(".")[0] != "corollary"]
+    """The task as bytes. A user's own file or test module, which a worker could not import, travels by value."""
+    own = [sys.modules[name] for name in _own_modules(task.experiment)]
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -112,7 +109,22 @@ def _payload(task: Task) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-@cache
+def _own_modules(experiment: Any) -> set[str]:
+    """Modules of the experiment's functions that are neither ours nor installed."""
+    functions = [f for f in (getattr(experiment, "source", None), experiment.run) if f is not None]
+    functions = [f.func if isinstance(f, functools.partial) else f for f in functions]
+    names = {getattr(f, "__module__", "") for f in functions}
+    installed = {"", "__main__", *sys.stdlib_module_names}
+    return {
+        name
+        for name in names
+        if name in sys.modules
+        and name.split(".")[0] not in {"corollary", *installed}
+        and "site-packages" not in (getattr(sys.modules[name], "__file__", None) or "site-packages")
+    }
+
+
+@functools.cache
 def _versions() -> dict[str, str]:
     found = {}
     for name in ("numpy", "scipy", "cupy-cuda12x", "cupy-cuda13x"):

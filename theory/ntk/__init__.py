@@ -1,0 +1,30 @@
+"""Closed forms of the neural tangent kernel (NTK) of infinitely wide dense networks.
+
+    net = ntk.mlp(depth=3, activation=ntk.Relu(), W_std=2**0.5, b_std=0.1)     # 3 hidden layers + linear head
+    k = net.kernel(x1, x2)                                                     # k.nngp, k.ntk (n1, n2)
+    flow = ntk.gradient_flow(net.kernel(x), y, learning_rate=1.0)
+    flow.mean(t, net.kernel(x_test, x))
+
+NTK parametrisation z = (W_std/√fan_in) W a + b_std b, all entries of W and b iid N(0, 1).
+
+| here                          | neural-tangents                               | Jacot, Gabriel, Hongler 2018        |
+|-------------------------------|-----------------------------------------------|-------------------------------------|
+| W_std, b_std                  | W_std, b_std (parameterization='ntk')         | 1, β                                |
+| depth: hidden layers          | pairs Dense, activation before the last Dense | L − 1                               |
+| loss (1/2N) Σ ‖f − y‖²        | (1/2) mean over points and outputs            | (1/2) ‖f − f*‖² under the data law  |
+| learning rate η               | η · outputs                                   | η                                   |
+| k.ntk, one output             | 'ntk'                                         | Θ^{(L)}_∞                           |
+| k.nngp, bias included         | 'nngp'                                        | Σ^{(L)}                             |
+| reg, added to Θ as it is      | diag_reg with diag_reg_absolute_scale=True    | none                                |
+"""
+
+from corollary.theory.ntk.activations import Erf, Gelu, Sin
+from corollary.theory.ntk.dynamics import Training, gradient_descent, gradient_flow
+from corollary.theory.ntk.layers import Dense, Kernel, Network, mlp, serial
+from corollary.theory.ntk.posterior import Posterior, posterior
+from corollary.theory.ntk.relu_family import Abs, Identity, LeakyRelu, Relu
+
+__all__ = [
+    "Abs", "Dense", "Erf", "Gelu", "Identity", "Kernel", "LeakyRelu", "Network", "Posterior", "Relu", "Sin", "Training",
+    "gradient_descent", "gradient_flow", "mlp", "posterior", "serial",
+]  # fmt: skip

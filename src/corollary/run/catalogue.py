@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import importlib.util
 import pkgutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from corollary.claims import Claim, Derivation, Erratum, Figure, Paper
+from corollary.seeds import stable_hash
 
 
 class UnknownName(LookupError):
@@ -82,7 +82,7 @@ def load_file(path: str) -> list[Claim]:
     file = Path(path)
     if not file.is_file():
         raise UnknownName(f"no file {path}; give the path of a Python file that declares claims")
-    name = f"{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+    name = file.stem if file.stem not in sys.modules else f"{file.stem}_{stable_hash(str(file.resolve())):x}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UnknownName(f"{path} is not a Python file")

@@ -87,8 +87,9 @@ def verify(
     """Judge the claims and run their derivations (or all). `report` gets each result as it comes."""
     log = read_log(out)
     result = Verification(root=root, scale=scale)
-    known = derivations()
-    wanted = sorted(known) if all_derivations else derivations_of(claims)
+    wanted = derivations_of(claims)
+    known = derivations() if all_derivations or wanted else {}
+    wanted = sorted(known) if all_derivations else wanted
     for name in wanted:
         if name not in known:
             raise ClaimError(f"checked_by names {name!r}, but proofs_check has no such derivation")

@@ -10,7 +10,7 @@ import numpy as np
 
 from corollary.verdicts.intervals import fixed_mean_interval, mean_interval
 from corollary.verdicts.rule import Comparison, Decision, Interval, decide, looks
-from corollary.verdicts.settings import ClaimError, Fixed, Point, at_point, next_order, rel
+from corollary.verdicts.settings import ClaimError, Fixed, Point, at_point, labels, next_order, rel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,7 @@ class Kind:
 
     # --- shared -------------------------------------------------------------------------------------------------
     def names(self, points: Sequence[Point], shapes: Sequence[tuple[int, ...]]) -> list[str]:
-        from corollary.verdicts.settings import describe
-
-        return [describe(place) or "value" for place in self.places(points)]
+        return labels(self.places(points))
 
     def compare(self, x: np.ndarray, eps: float) -> Comparison:
         interval = fixed_mean_interval if self.design else mean_interval

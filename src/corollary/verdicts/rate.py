@@ -23,7 +23,7 @@ from corollary.verdicts.settings import (
     Statistic,
     at_point,
     by_group,
-    describe,
+    labels,
     mean,
     next_order,
     one_number,
@@ -71,7 +71,7 @@ class Rate(Kind):
         return [dict(g, part=part) for g in groups for part in ("level", "slope")] if self.curve else groups
 
     def names(self, points, shapes):
-        return [describe(place) or "exponent" for place in self.places(points)]
+        return labels(self.places(points), "exponent")
 
     def _groups(self, points):
         for rest, ids in by_group(points, self.along):

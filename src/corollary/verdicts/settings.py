@@ -99,6 +99,13 @@ def describe(point: Point) -> str:
     return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in point.items())
 
 
+def labels(places: Sequence[Point], otherwise: str = "value") -> list[str]:
+    """A name for each place: the coordinates in which they differ."""
+    texts = [{k: repr(v) for k, v in place.items()} for place in places]
+    shared = {k for k in (texts[0] if texts else {}) if len({t.get(k) for t in texts}) == 1}
+    return [describe({k: v for k, v in place.items() if k not in shared}) or otherwise for place in places]
+
+
 def by_group(points: Sequence[Point], along: str) -> list[tuple[dict, list[int]]]:
     """Join points that differ in `along` only: their other coordinates, and their indices in ascending `along`."""
     groups: dict[str, tuple[dict, list[int]]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from corollary.verdicts.intervals import fixed_mean_interval, mean_interval, probability_interval, quantile_interval
 from corollary.verdicts.kind import Kind
 from corollary.verdicts.rule import Interval, RatioSet, Side
-from corollary.verdicts.settings import ClaimError, Statistic, at_point, by_group, describe, mean
+from corollary.verdicts.settings import ClaimError, Statistic, at_point, by_group, describe, labels, mean
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Value(Kind):
 
     def names(self, points, shapes):
         names = []
-        for place, shape in zip(self.places(points), self._value_shapes(points, shapes), strict=True):
-            where = describe(place)
+        places = labels(self.places(points), "")
+        for where, shape in zip(places, self._value_shapes(points, shapes), strict=True):
             entries = [""] if shape == () else [str(list(index)) for index in np.ndindex(shape)]
             names += [f"{where} {entry}".strip() or "value" for entry in entries]
         return names
