@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import matplotlib as mpl
+from cycler import cycler
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0
@@ -19,7 +20,7 @@ def context() -> Iterator[None]:
     """Everything drawn inside has the house style."""
     with mpl.rc_context(
         {
-            "axes.prop_cycle": mpl.cycler(color=COLOURS[:-1]),
+            "axes.prop_cycle": cycler(color=COLOURS[:-1]),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "figure.constrained_layout.use": True,

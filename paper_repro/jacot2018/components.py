@@ -58,6 +58,7 @@ linearised_mode_decay = Claim(
         "one step fewer": partial(along_components, steps=STEPS - 1),
         "twice the rate": partial(along_components, rate=2 * RATE),
     },
+    checked_by=["ntk.descent"],
 )
 
 # --- finite networks: the same decay up to O(1/n)
@@ -155,6 +156,7 @@ gaussian_at_convergence = Claim(
     where="Section 5, Figure 2",
     measure=trained["f"],
     rivals={"NNGP posterior": nngp_posterior, "variance of the prior": prior_spread},
+    checked_by=["ntk.flow", "ntk.covariance", "ntk.limit_is_not_the_posterior"],
 )
 
 

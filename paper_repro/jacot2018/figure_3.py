@@ -21,7 +21,7 @@ from corollary.sims.ntk import experiments as sims
 COUNT = {"smoke": 64, "laptop": 128, "paper": 512}
 WIDTHS = {"smoke": (50, 100), "laptop": (100, 300), "paper": (100, 1000, 10000)}
 RATE = {"smoke": 10.0, "laptop": 10.0, "paper": 1.0}
-TIME = {"smoke": 1000, "laptop": 4000, "paper": 4000}
+TIME = {"smoke": 1000, "laptop": 1500, "paper": 4000}
 
 
 @cache
@@ -47,7 +47,7 @@ def run(point, seeds, xp):
 
 def _points(scale: str) -> list[dict]:
     steps = int(TIME[scale] / RATE[scale])
-    times = [int(s) for s in np.linspace(0, steps, 11)]
+    times = sorted({int(s) for s in steps * np.linspace(0, 1, 13) ** 2})  # denser where the component falls
     shared = {**L4, "learning_rate": RATE[scale], "steps": steps, "record_at": times, "linearised": False}
     shared |= {"count": COUNT[scale], "mnist": os.environ.get("COROLLARY_MNIST")}
     return [{"n": n, **shared} for n in WIDTHS[scale]]

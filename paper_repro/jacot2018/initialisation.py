@@ -59,6 +59,7 @@ no_mean_bias = Claim(
         "a bias of 4/n": lambda angles, n: shallow_limit(angles) * (1 + 4 / n),
         "NNGP kernel taken for the NTK": lambda angles: kernel_curve(angles, hidden=1).nngp[0],
     },
+    checked_by=["ntk.one_hidden_layer_mean"],
 )  # fmt: skip
 
 kernel_limit = Claim(
@@ -75,4 +76,5 @@ kernel_limit = Claim(
         "one hidden layer fewer": lambda angles: kernel_curve(angles, hidden=2).ntk[0],
     },
     uses=[kernel_fluctuation],
+    checked_by=["ntk.relu_value", "ntk.relu_slope", "ntk.layer_step"],
 )  # fmt: skip

@@ -10,7 +10,6 @@ import sympy as sp
 from corollary.claims.derivations import Agreement, Step, agree, derivation, step
 from corollary.proofs_check.ntk.gaussian import (
     DENSITY,
-    Point,
     density,
     formula,
     k,
@@ -64,7 +63,11 @@ def relu_slope() -> Steps:
     origin = DENSITY.subs({u: 0, v: 0})
     yield step("relu'' is Dirac's δ, so ∂P/∂k is the density at the origin", origin)
     remainder = sp.diff(SLOPE, k) - origin
-    yield step("∂/∂k of (π − θ)/2π with cos θ = k/√(q1 q2) is that density; remainder", sp.simplify(remainder), holds=vanishes(remainder))
+    yield step(
+        "∂/∂k of (π − θ)/2π with cos θ = k/√(q1 q2) is that density; remainder",
+        sp.simplify(remainder),
+        holds=vanishes(remainder),
+    )
     half = sp.integrate(sp.exp(-(u**2) / (2 * q1)) / sp.sqrt(2 * sp.pi * q1), (u, 0, sp.oo))
     yield step("at k = 0, u and v are independent: P = P(u > 0)²", half**2, holds=vanishes(SLOPE.subs(k, 0) - half**2))
     yield agree(formula(SLOPE), slope(ntk.Relu()), random_pairs(1), digits=RELU_DIGITS)
@@ -92,7 +95,9 @@ def relu_value_in_polar_coordinates() -> Steps:
         for name, f in (("1", sp.cos(t) ** 2), ("c", sp.expand_trig(sp.cos(t) * sp.cos(t - angle))))
     }
     holds = vanishes(circle["1"] - 1) and vanishes(circle["c"] - sp.cos(angle))
-    yield step("variances 1, 1 and covariance cos θ of (r cos t, r cos(t − θ)), density e^(−r²/2) r/2π", circle, holds=holds)
+    yield step(
+        "variances 1, 1 and covariance cos θ of (r cos t, r cos(t − θ)), density e^(−r²/2) r/2π", circle, holds=holds
+    )
     radial = sp.integrate(r**3 * sp.exp(-(r**2) / 2), (r, 0, sp.oo))
     yield step("radial integral ∫ r³ e^(−r²/2) dr", radial, holds=radial == 2)
     primitive = t * sp.cos(angle) / 2 + sp.sin(2 * t - angle) / 4
@@ -102,7 +107,11 @@ def relu_value_in_polar_coordinates() -> Steps:
     yield step("both cosines are positive for θ − π/2 < t < π/2: angular integral", sp.simplify(angular))
     result = sp.sqrt(q1 * q2) / (2 * sp.pi) * radial * angular
     difference = result - arc_cosine(angle)
-    yield step("√(q1 q2)/2π times both is the arc-cosine formula; remainder", sp.simplify(difference), holds=vanishes(difference))
+    yield step(
+        "√(q1 q2)/2π times both is the arc-cosine formula; remainder",
+        sp.simplify(difference),
+        holds=vanishes(difference),
+    )
     yield agree(formula(result.subs(angle, θ)), value(ntk.Relu()), random_pairs(3), digits=RELU_DIGITS)
 
 
@@ -132,7 +141,11 @@ def leaky_slope() -> Steps:
     yield price()
     yield step("∂E[φφ]/∂k; remainder", sp.simplify(remainder), holds=vanishes(remainder))
     masses = SLOPE + SLOPE.subs(k, -k)
-    yield step("the quadrants u, v > 0 and u > 0 > v have the masses (π−θ)/2π and θ/2π, together 1/2", masses, holds=vanishes(masses.rewrite(sp.asin) - sp.Rational(1, 2)))
+    yield step(
+        "the quadrants u, v > 0 and u > 0 > v have the masses (π−θ)/2π and θ/2π, together 1/2",
+        masses,
+        holds=vanishes(masses.rewrite(sp.asin) - sp.Rational(1, 2)),
+    )
     yield agree(_in_units(LEAKY_SLOPE, False), _code(1), _leaky_points(5), digits=LEAKY_DIGITS, scale=1.0)
 
 

@@ -52,7 +52,9 @@ def erf_slope() -> Steps:
     mass, tilt = tilted_mass(sp.Integer(2))
     yield tilt
     result = 4 / sp.pi * mass
-    yield step("times 4/π: the formula; remainder", sp.simplify(result**2 - SLOPE**2), holds=vanishes(result**2 - SLOPE**2))
+    yield step(
+        "times 4/π: the formula; remainder", sp.simplify(result**2 - SLOPE**2), holds=vanishes(result**2 - SLOPE**2)
+    )
     yield agree(formula(result), slope(ntk.Erf()), random_pairs(11), digits=DIGITS)
 
 

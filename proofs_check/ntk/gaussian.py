@@ -67,7 +67,9 @@ def gaussian_integral() -> Step:
     line = sp.integrate(sp.exp(-x * u**2 / 2), (u, -sp.oo, sp.oo))
     product = line.subs(x, a) ** 2 * line.subs(x, c - b**2 / a) ** 2  # squared: both factors are positive
     holds = square == 0 and vanishes(product - 4 * sp.pi**2 / (a * c - b**2))
-    return step("∬ exp(−½ wᵀMw) dw = 2π/√det M for a positive definite 2×2 M", 2 * sp.pi / sp.sqrt(a * c - b**2), holds=holds)
+    return step(
+        "∬ exp(−½ wᵀMw) dw = 2π/√det M for a positive definite 2×2 M", 2 * sp.pi / sp.sqrt(a * c - b**2), holds=holds
+    )
 
 
 def tilted_mass(α: sp.Expr) -> tuple[sp.Expr, Step]:
@@ -83,7 +85,8 @@ def smoothing(φ: Callable[[Any], Any], smooth: sp.Expr) -> Step:
     """h(m,s) = E[φ(m + sZ)] is the solution of the heat equation ∂h/∂s = s ∂²h/∂m² with h(m, 0⁺) = φ(m)."""
     heat = vanishes(sp.diff(smooth, s) - s * sp.diff(smooth, m, 2))
     start = all(
-        sp.limit(smooth.subs(m, at), s, 0, "+") == φ(at) for at in (sp.Rational(-3, 2), sp.Integer(0), sp.Rational(2, 3))
+        sp.limit(smooth.subs(m, at), s, 0, "+") == φ(at)
+        for at in (sp.Rational(-3, 2), sp.Integer(0), sp.Rational(2, 3))
     )
     return step("E[φ(m + sZ)], Z ~ N(0,1), solves the heat equation and starts at φ", smooth, holds=heat and start)
 

@@ -24,7 +24,6 @@ from corollary.proofs_check.ntk.gaussian import (
     stein,
     tilted_mass,
     u,
-    v,
     value,
     vanishes,
 )
@@ -78,7 +77,11 @@ def gelu_value() -> Steps:
     remainder = sp.diff(ΦΦ, k) - PP
     yield step("∂E[Φ(u)Φ(v)]/∂k = E[p(u)p(v)]; remainder", sp.simplify(remainder), holds=vanishes(remainder))
     half = sp.integrate(sp.erf(u) * sp.exp(-(u**2) / (2 * q1)), (u, -sp.oo, sp.oo))
-    yield step("at k = 0, E[Φ(u)]² = 1/4, as Φ − 1/2 is odd", ΦΦ.subs(k, 0), holds=half == 0 and ΦΦ.subs(k, 0) == sp.Rational(1, 4))
+    yield step(
+        "at k = 0, E[Φ(u)]² = 1/4, as Φ − 1/2 is odd",
+        ΦΦ.subs(k, 0),
+        holds=half == 0 and ΦΦ.subs(k, 0) == sp.Rational(1, 4),
+    )
     A, B, C = sp.symbols("A B C")  # E[u p(u)Φ(v)], E[v p(u)Φ(v)], E[v Φ(u)p(v)]
     rules = [sp.diff(Φ(u), u) - p(u), sp.diff(p(u), u) + u * p(u)]
     yield step("Φ' = p, p' = −x p", "Φ' − p = 0, p' + x p = 0", holds=all(map(vanishes, rules)))
@@ -107,10 +110,18 @@ def gelu_slope() -> Steps:
     single = k / (1 + q1) * PP + k / (1 + q2) * PP
     yield step("E[u p(u)Φ(v)] + E[v Φ(u)p(v)], as in gelu_value", single)
     tilted = (sp.Matrix([[q1, k], [k, q2]]).inv() + sp.eye(2)).inv()[0, 1]
-    yield step("p(u)p(v) tilts the covariance to (Σ⁻¹ + I)⁻¹: E[uv pp]/E[pp]", sp.simplify(tilted), holds=vanishes(tilted - k / D))
+    yield step(
+        "p(u)p(v) tilts the covariance to (Σ⁻¹ + I)⁻¹: E[uv pp]/E[pp]",
+        sp.simplify(tilted),
+        holds=vanishes(tilted - k / D),
+    )
     result = ΦΦ + single + k / D * PP
     yield price()
-    yield step("∂E[φφ]/∂k gives the same; remainder", sp.simplify(result - sp.diff(VALUE, k)), holds=vanishes(result - sp.diff(VALUE, k)))
+    yield step(
+        "∂E[φφ]/∂k gives the same; remainder",
+        sp.simplify(result - sp.diff(VALUE, k)),
+        holds=vanishes(result - sp.diff(VALUE, k)),
+    )
     yield step("in one fraction; remainder", sp.simplify(result - SLOPE), holds=vanishes(result - SLOPE))
     yield agree(formula(result), slope(ntk.Gelu()), random_pairs(32), digits=DIGITS)
 

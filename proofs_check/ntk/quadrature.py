@@ -45,8 +45,8 @@ class Quadrature:
 
     @staticmethod
     def _pair(positive: sp.Expr, negative: sp.Expr, smooth: sp.Expr) -> tuple[Real, Real, Real]:
-        one = [sp.lambdify(u, side, "mpmath") for side in (positive, negative)]
-        return one[0], one[1], sp.lambdify((m, s), smooth, "mpmath")
+        one = [sp.lambdify(u, side, "mpmath", cse=True) for side in (positive, negative)]
+        return one[0], one[1], sp.lambdify((m, s), smooth, "mpmath", cse=True)
 
     def value(self, a: float, b: float, c: float, *, per_unit: int = 32) -> Any:
         """E[φ(u)φ(v)] at variances a, b and covariance c, |c| < √(ab)."""
@@ -55,6 +55,13 @@ class Quadrature:
     def slope(self, a: float, b: float, c: float, *, per_unit: int = 32) -> Any:
         """E[φ'(u)φ'(v)] at variances a, b and covariance c, |c| < √(ab)."""
         return _integrate(*self._slopes, a, b, c, per_unit)
+
+    def variance(self, a: float, *, per_unit: int = 32) -> Any:
+        """E[φ(u)²] at variance a."""
+        positive, negative, _ = self._features
+        with mp.workdps(DIGITS):
+            root = mp.sqrt(mp.mpf(a))
+            return mp.fsum(w * (positive(root * z) ** 2 + negative(-root * z) ** 2) for z, w in half_line(per_unit))
 
 
 def _integrate(positive: Real, negative: Real, smooth: Real, a: Any, b: Any, c: Any, per_unit: int) -> Any:

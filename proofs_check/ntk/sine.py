@@ -9,6 +9,7 @@ import sympy as sp
 from corollary.claims.derivations import Agreement, Step, agree, derivation, step
 from corollary.proofs_check.ntk.gaussian import (
     DENSITY,
+    Σ,
     density,
     formula,
     k,
@@ -24,7 +25,6 @@ from corollary.proofs_check.ntk.gaussian import (
     v,
     value,
     vanishes,
-    Σ,
 )
 from corollary.proofs_check.ntk.quadrature import Quadrature, closed_form_to_50_digits, rule_has_converged
 from corollary.theory import ntk

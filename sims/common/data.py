@@ -34,8 +34,8 @@ def digits() -> Images:
     """The 1797 handwritten digits of 8 × 8 pixels that scikit-learn bundles, grey values divided by 16."""
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    return Images(np.asarray(bunch["data"], dtype=float) / 16.0, np.asarray(bunch["target"], dtype=np.int64))
+    pixels, labels = load_digits(return_X_y=True)
+    return Images(np.asarray(pixels, dtype=float) / 16.0, np.asarray(labels, dtype=np.int64))
 
 
 def mnist(path: str | os.PathLike[str], part: str = "train") -> Images:

@@ -283,13 +283,14 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point: errors of use and of claims in one line, exit code 2."""
+    from corollary.executors import ExecutorError
     from corollary.run.catalogue import UnknownName
     from corollary.store import StoreError
     from corollary.sweep import SweepError
 
     try:
         app()
-    except (Stop, UnknownName, ClaimError, StoreError, SweepError) as error:
+    except (Stop, UnknownName, ClaimError, StoreError, SweepError, ExecutorError) as error:
         message = error.args[0] if error.args else str(error)
         print(f"corollary: {message}", file=sys.stderr)
         sys.exit(2)

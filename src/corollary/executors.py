@@ -12,6 +12,11 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
+
+class ExecutorError(ValueError):
+    """An executor that does not exist or cannot be reached."""
+
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -56,8 +61,8 @@ class Processes:
 def executor_from(spec: str | None, device: str = "cpu") -> Iterator[Any]:
     """The executor a command line names: serial, processes, processes:N or dask:ADDRESS.
 
-    None: processes on the CPU, this process on a GPU. Raises ValueError for anything else, RuntimeError where Dask is
-    missing or does not answer.
+    None: processes on the CPU, this process on a GPU. Raises ExecutorError for anything else, and where
+    Dask is missing or does not answer.
     """
     spec = spec or ("processes" if device == "cpu" else "serial")
     name, _, rest = spec.partition(":")
@@ -73,7 +78,7 @@ def executor_from(spec: str | None, device: str = "cpu") -> Iterator[Any]:
         with _dask(rest) as executor:
             yield executor
     else:
-        raise ValueError(f"unknown executor {spec!r}; expected serial, processes, processes:N or dask:ADDRESS")
+        raise ExecutorError(f"unknown executor {spec!r}; expected serial, processes, processes:N or dask:ADDRESS")
 
 
 @contextmanager
@@ -81,10 +86,10 @@ def _dask(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise RuntimeError("executor dask: needs the extra: pip install 'corollary[cluster]'") from error
+        raise ExecutorError("executor dask: needs the extra: pip install 'corollary[cluster]'") from error
     try:
         client = Client(address, timeout=10, set_as_default=False)
     except OSError as error:
-        raise RuntimeError(f"no Dask scheduler answers at {address}: {error}") from error
+        raise ExecutorError(f"no Dask scheduler answers at {address}: {error}") from error
     with contextlib.closing(client):
         yield client.get_executor()

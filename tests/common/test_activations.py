@@ -43,15 +43,15 @@ def test_value_is_exact_to_rounding(name, backend):
 
 @pytest.mark.parametrize("name", sorted(EXACT))
 def test_derivative_is_the_derivative(name, backend):
-    """φ′ agrees with the 50-digit derivative of φ to 8 ε (1 + z²) relative, tails included.
+    """φ′ agrees with the high-precision derivative of φ to 8 ε (1 + z²) relative, tails included.
 
     1 + z²: rounding the argument of exp(−z²) changes it by z² ε; erf′ and tanh′ at |z| = 30 are far below 1e-300 or
     tiny, and must still be right where they are representable.
     """
     got = backend.numpy(make(name).derivative(backend.asarray(POINTS)))
-    with mpmath.workdps(60):
+    with mpmath.workdps(700):  # erf(30) differs from 1 in its 393rd digit
         for z, computed in zip(POINTS, got, strict=True):
-            exact = mpmath.diff(EXACT[name], mpmath.mpf(z), h=mpmath.mpf(10) ** -30)
+            exact = mpmath.diff(EXACT[name], mpmath.mpf(z), h=mpmath.mpf(10) ** -200)
             if name == "gelu" and z < -2:  # Φ(z) + z φ(z): for z → −∞ the sum cancels to −z φ(z)(1 + O(z⁻²)), benign
                 assert exact < 0
             allowed = 8 * 2.3e-16 * abs(exact) * (1 + z * z) + mpmath.mpf(1e-300)

@@ -14,8 +14,8 @@ Conditioning, ε the unit roundoff. `dual` forms D and q₁+q₂−2k by subtrac
 parallel inputs of variance q. `step` builds both from √(q₁q₂) ∓ k and (√q₁−√q₂)², all terms non-negative:
 D = (√Q−k)(√Q+k) with √Q ∓ k = r + 1 + (√(q₁q₂) ∓ k), r = (√q₁−√q₂)²/(√Q+1+√(q₁q₂)); error (1+√q)ε, whatever the angle.
 The gap √(V₁V₂) − E of the *features* is taken by subtraction, which is all that another smooth layer needs (error
-(1+q)ε with q = W_std² + b_std² or so); a ReLU layer above a smooth layer therefore knows the angle of nearly parallel or
-antiparallel inputs to √ε only (exact duplicates excepted: they stay exact).
+(1+q)ε with q = W_std² + b_std² or so); a ReLU layer above a smooth layer therefore knows the angle of nearly parallel
+or antiparallel inputs to √ε only (exact duplicates excepted: they stay exact).
 """
 
 from __future__ import annotations

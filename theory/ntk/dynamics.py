@@ -147,7 +147,7 @@ def _solve(kernel, y, learning_rate, reg, f0, time) -> Training:
     targets = _outputs("y", y, theta, N)
     start = xp.zeros_like(targets) if f0 is None else _outputs("f0", f0, theta, N)
     if start.shape != targets.shape:
-        raise ValueError(f"f0 has shape {tuple(f0.shape)}, y has {tuple(y.shape)}; expected the same")
+        raise ValueError(f"f0 has shape {tuple(start.shape)}, y has {tuple(targets.shape)}; expected the same")
     eye = xp.eye(N, dtype=theta.dtype, device=device(theta))
     rates, modes = xp.linalg.eigh((theta + reg * eye) / N)
     nngp = kernel.nngp if isinstance(kernel, Kernel) else None

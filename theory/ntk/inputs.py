@@ -1,8 +1,8 @@
 r"""The first moments: x·x'/d with both Cauchy–Schwarz gaps, accurate at every angle between x and x'.
 
-With unit vectors û, 1 − cos θ = |û − û'|²/2 and 1 + cos θ = |û + û'|²/2. One matrix product gives cos θ for all pairs; the
-few pairs with |cos θ| > 1 − τ are then recomputed from û ∓ û', in chunks of bounded memory. τ = 0.01 leaves an error
-of ε/sin θ ≤ 8ε in the angle of the pairs that keep the product's value.
+With unit vectors û, 1 − cos θ = |û − û'|²/2 and 1 + cos θ = |û + û'|²/2. One matrix product gives cos θ for all pairs;
+the few pairs with |cos θ| > 1 − τ are then recomputed from û ∓ û', in chunks of bounded memory. τ = 0.01 leaves an
+error of ε/sin θ ≤ 8ε in the angle of the pairs that keep the product's value.
 
 A vector is divided by its largest component first: exactly parallel vectors then give equal floats, whatever their
 lengths, so that parallel stays exactly parallel; and squares of tiny or huge components stay in range.
@@ -59,7 +59,7 @@ def _gap_from_difference(u: Array, v: Array, c: Array, mask: Array) -> Array:
     chunk = max(1, _CHUNK // u.shape[1])
     parts = []
     for start in range(0, rows.shape[0], chunk):
-        i, j = rows[start : start + chunk], columns[start : start + chunk]
+        i, j = rows[start : min(start + chunk, rows.shape[0])], columns[start : min(start + chunk, rows.shape[0])]
         sign = xp.sign(xp.take(xp.reshape(c, (-1,)), i * c.shape[1] + j, axis=0))
         difference = xp.take(u, i, axis=0) - xp.expand_dims(sign, axis=1) * xp.take(v, j, axis=0)
         parts.append(xp.sum(difference * difference, axis=1) / 2)

@@ -4,9 +4,9 @@ r"""Infinitely wide fully connected networks: NNGP kernel K and neural tangent k
     Dense       z = (W_std/√fan_in) W a + b_std b,  W, b ~ N(0,1):   K ← W_std² K + b_std²,  Θ ← K + W_std² Θ
     activation  a = φ(z):                                            K ← E[φ(u)φ(v)],        Θ ← E[φ'(u)φ'(v)] Θ
 
-(Jacot, Gabriel, Hongler 2018, Proposition 1 and Theorem 1; Lee et al. 2018.) A network that ends in an activation has the
-kernels of its features φ(z), as in neural-tangents. Two activations in a row have no closed form: the second would act
-on variables that are not Gaussian.
+(Jacot, Gabriel, Hongler 2018, Proposition 1 and Theorem 1; Lee et al. 2018.) A network that ends in an activation has
+the kernels of its features φ(z), as in neural-tangents. Two activations in a row have no closed form: the second would
+act on variables that are not Gaussian.
 
 The gaps √(q₁q₂) ∓ K (see `moments`) pass a Dense layer without cancellation. With feature second moments V, V',
 s = √(VV'), q = W²V + b² and R = W²b²(√V − √V')²/(√(qq') + W²s + b²):
@@ -112,10 +112,12 @@ class Network:
         # 256² floats of each array stay in a CPU's cache through all layers; a GPU wants few, large launches
         block = 2048 if array_api_compat.is_cupy_array(x1) else 256
         for i in range(0, n1, block):
-            rows = slice(i, i + block)
+            rows = slice(i, min(i + block, n1))
             for j in range(0 if x2 is not None else i, n2, block):
-                columns = slice(j, j + block)
-                k, t = self._block(_part(a, rows), _part(b, columns), [(v[rows], w[columns]) for v, w in zip(Va, Vb, strict=True)])
+                columns = slice(j, min(j + block, n2))
+                k, t = self._block(
+                    _part(a, rows), _part(b, columns), [(v[rows], w[columns]) for v, w in zip(Va, Vb, strict=True)]
+                )
                 if x2 is None and i == j:
                     k, t = _symmetric(k), _symmetric(t)
                 elif x2 is None:
@@ -199,6 +201,8 @@ def mlp(*, depth: int, activation: Activation, W_std: float = 1.0, b_std: float 
     if isinstance(depth, bool) or not isinstance(depth, int | np.integer):
         raise TypeError(f"depth is {depth!r} of type {type(depth).__name__}; expected an integer >= 1")
     if depth < 1:
-        raise ValueError(f"depth is {depth}: expected at least 1 hidden layer; for none write ntk.serial(ntk.Dense(...))")
+        raise ValueError(
+            f"depth is {depth}: expected at least 1 hidden layer; for none write ntk.serial(ntk.Dense(...))"
+        )
     dense = Dense(W_std, b_std)
     return serial(*[layer for _ in range(depth) for layer in (dense, activation)], dense)

@@ -58,7 +58,9 @@ def checked_covariance(q1: Array, q2: Array, k: Array):
     # 1000 ε: the rounding of some hundred layers of a caller's own recursion, far below any wrong covariance
     slack = 1.0 + 1000 * float(xp.finfo(k.dtype).eps)
     if bool(xp.any(xp.abs(k) > slack * xp.sqrt(q1) * xp.sqrt(q2))):
-        raise ValueError("|k| exceeds sqrt(q1 q2) somewhere; expected the covariance k of variables with variances q1, q2")
+        raise ValueError(
+            "|k| exceeds sqrt(q1 q2) somewhere; expected the covariance k of variables with variances q1, q2"
+        )
     return xp
 
 

@@ -72,7 +72,7 @@ class _LinearPlusAbs:
         d = small / half
         # sin z − z cos z loses digits only where it is below ε z: there it is negligible beside d = z²/2
         J = (root_small * root_large / half - z * (1 - d)) / math.pi
-        M = xp.where(acute, m + 0 * d, β2 - α2)
+        M = xp.where(acute, xp.full_like(d, m), β2 - α2)
         curved = 2 * β2 * J
         bent = M * (1 - d) + curved
         slope = xp.where(acute, m - (2 * β2 / math.pi) * z, (2 * β2 / math.pi) * z - M)

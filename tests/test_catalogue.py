@@ -1,0 +1,44 @@
+"""The catalogue hangs together: every link resolves, every derivation holds, every claim has rivals."""
+
+import pytest
+
+from corollary.claims import SCALES, agree, derivation, step
+from corollary.run.catalogue import derivations, papers
+
+CLAIMS = [claim for entry in papers().values() for claim in entry.claims]
+
+
+@pytest.mark.parametrize("name", sorted(derivations()))
+def test_every_derivation_holds(name):
+    result = derivations()[name].run()
+    assert result.holds, result.problem
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
+def test_every_claim_is_whole(claim):
+    """An address, a rival, points at every scale, and links that resolve."""
+    known = {c.name for c in CLAIMS}
+    assert claim.where and claim.rivals and claim.name.startswith(tuple(papers()))
+    assert all(claim.points_at(scale) and claim.budget_at(scale) > 0 for scale in SCALES)
+    assert set(claim.checked_by) <= set(derivations())
+    assert {c.name for c in claim.uses} <= known
+
+
+def broken(kind):
+    def body():
+        if kind == "raises":
+            raise ArithmeticError("on purpose")
+        yield step("a step", "x", holds=kind != "false step")
+        if kind != "no agreement":
+            factor = 1.02 if kind == "2 % off" else 1.0
+            count = 5 if kind == "few points" else 25
+            yield agree(lambda x: x**2, lambda x: factor * x * x, [(1.0 + i,) for i in range(count)], digits=14)
+
+    return derivation(of=papers, method="digits")(body).run()
+
+
+@pytest.mark.parametrize("kind", ["raises", "false step", "no agreement", "2 % off", "few points"])
+def test_a_broken_derivation_is_not_derived(kind):
+    assert broken("whole").holds
+    result = broken(kind)
+    assert not result.holds and result.outcome == "NOT DERIVED" and result.problem
