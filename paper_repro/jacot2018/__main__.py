@@ -4,5 +4,6 @@ import sys
 
 from corollary.cli import main
 
-sys.argv[1:1] = ["reproduce", "jacot2018"]
-main()
+if __name__ == "__main__":
+    sys.argv[1:1] = ["reproduce", "jacot2018"]
+    main()
