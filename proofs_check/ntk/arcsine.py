@@ -71,10 +71,10 @@ def erf_value() -> Steps:
 
 @derivation(of=ntk.Erf, method="digits")
 def erf_quadrature() -> Steps:
-    """Both expectations of erf against quadrature with 50 digits."""
+    """E[erf(u) erf(v)] = (2/π) arcsin(2k/√P) and E[erf' erf'] = (4/π)/√(P − 4k²), against quadrature with 50 digits."""
     yield smoothing(sp.erf, SMOOTH)
     integral = Quadrature(sp.erf(u), sp.erf(u), SMOOTH)
-    points = random_pairs(13)
+    points = random_pairs(13, 20)
     yield rule_has_converged(integral, points[0])
     yield closed_form_to_50_digits((formula(VALUE), formula(SLOPE)), integral, points[:4])
     routes = ((integral.value, value(ntk.Erf())), (integral.slope, slope(ntk.Erf())))

@@ -33,7 +33,7 @@ ORDER = 10  # moments kept: X <= 4 and t <= 1.5²/128, so the first one dropped 
 
 @derivation(of=ntk.mlp, method="digits")
 def nested_quadrature() -> Steps:
-    """Σ and Θ of two hidden layers of ReLU or erf, every Gaussian expectation by quadrature with 25 digits."""
+    """Θ = Σ + W_std² E[φ'φ'] Θ⁽¹⁾ with two hidden layers of ReLU or erf: every expectation by quadrature, 25 digits."""
     oracles: dict[str, Any] = {}
     for name in ("Relu", "Erf"):
         f = quadrature(name)

@@ -112,7 +112,7 @@ def ridge_flow() -> Steps:
     yield step(
         "a = Θ_R⁻¹(I − e^{−ηtΘ_R/N}) r solves a' = −(η/N)(Θ_R a − r), a(0) = 0; λ are the eigenvalues of Θ_R; remainder",
         rest,
-        holds=rest.is_zero_matrix and shifted.subs(t, 0).is_zero_matrix is True,
+        holds=rest.is_zero_matrix is True and shifted.subs(t, 0).is_zero_matrix is True,
     )
     residual = (THETA - reg * sp.eye(2)) * THETA.inv() * r - r
     holds = remainder(residual + reg * THETA.inv() * r).is_zero_matrix is True

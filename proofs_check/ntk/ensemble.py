@@ -35,7 +35,7 @@ def covariance() -> Steps:
     )
     result = own - A * cross.T - cross * A.T + A * K * A.T
     remainder = sp.expand(linear * joint * linear.T - result)
-    yield step("linear map of a Gaussian: L K_joint Lᵀ; remainder", remainder, holds=remainder.is_zero_matrix)
+    yield step("linear map of a Gaussian: L K_joint Lᵀ; remainder", remainder, holds=remainder.is_zero_matrix is True)
     yield step(
         "t = 0: A = 0 leaves the prior", result.subs(dict.fromkeys(A, 0)), holds=result.subs(dict.fromkeys(A, 0)) == own
     )
@@ -80,7 +80,7 @@ def limit_is_not_the_posterior() -> Steps:
 
 @derivation(of=ntk.posterior, method="rational")
 def posterior_mean() -> Steps:
-    """K* (K + σ²I)⁻¹ y: the conditional mean of a joint Gaussian; the residual is uncorrelated with the observations."""
+    """E[f* | y] = P y with P = K* (K + σ²I)⁻¹, and Cov = K** − P K*ᵀ (Rasmussen & Williams 2006, Section 2.2)."""
     K, cross, noise = _symmetric("K", 2), sp.Matrix(1, 2, sp.symbols("k:2", real=True)), sp.Symbol("σ2", positive=True)
     observed = K + noise * sp.eye(2)
     P = cross * observed.inv()
@@ -88,8 +88,12 @@ def posterior_mean() -> Steps:
     yield step(
         "Cov(f* − P y, y) = K* − P (K + σ²I) vanishes, so both are independent",
         uncorrelated,
-        holds=uncorrelated.is_zero_matrix,
+        holds=uncorrelated.is_zero_matrix is True,
     )
+    own = sp.Symbol("k_xx")
+    left = own - 2 * (P * cross.T)[0] + (P * observed * P.T)[0]
+    rest = sp.simplify(left - (own - (P * cross.T)[0]))
+    yield step("so E[f* | y] = P y, and Cov(f* − P y) = k** − P K*ᵀ; remainder", rest, holds=rest == 0)
 
     def derived(p: Problem, point: int) -> Fraction:
         k = _rational(p.nngp)

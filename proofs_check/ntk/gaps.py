@@ -72,7 +72,7 @@ def relu_family_gaps() -> Steps:
 
 @derivation(of=(ntk.Erf, ntk.Gelu, ntk.Dense), method="symbolic")
 def smooth_gaps() -> Steps:
-    """erf and GELU of nearly parallel inputs of large variance: Q − k² as a product of sums of non-negative terms."""
+    """erf and GELU at large variances: D = Q − k² = (√Q − k)(√Q + k), each factor a sum of non-negative terms."""
     yield from _dense_gaps()
     Q = (1 + r1**2) * (1 + r2**2)
     squares = sp.expand(Q - (1 + r1 * r2) ** 2 - (r1 - r2) ** 2)

@@ -16,6 +16,12 @@ NTK parametrisation z = (W_std/√fan_in) W a + b_std b, all entries of W and b 
 | k.ntk, one output             | 'ntk'                                         | Θ^{(L)}_∞                           |
 | k.nngp, bias included         | 'nngp'                                        | Σ^{(L)}                             |
 | reg, added to Θ as it is      | diag_reg with diag_reg_absolute_scale=True    | none                                |
+| posterior(…, noise=σ²)        | gp_inference, diag_reg=σ², absolute scale     | none                                |
+| Relu() = max(x, 0)            | Relu() (no √2 in either: put it in W_std)     | ReLU                                |
+| Gelu() = xΦ(x)                | Gelu(approximate=False)                       | none                                |
+
+Lee et al. 2019 sum the loss over points: their η is η/N here. The dual activation of Daniely et al. 2016 is
+`activation.dual(1, 1, ρ)`, given arrays. Accuracy: `relu_family` and `inputs` (every angle), `activations` (smooth).
 """
 
 from corollary.theory.ntk.activations import Erf, Gelu, Sin

@@ -10,12 +10,13 @@ r"""Smooth activations: erf, sin and GELU. Closed forms of E[φ(u)φ(v)] and E[�
   integrations by parts give E[uvgg] = kG + 2qk G_q + 2q'k G_q' + (qq'+k²) G_k with G = E[g(u)g(v)] =
   (2/π) arcsin(k/√Q); E[φ'φ'] = ∂E/∂k is Price's theorem.
 
-Conditioning, ε the unit roundoff. `dual` forms D and q₁+q₂−2k by subtraction: a relative error (1+q)ε for nearly
-parallel inputs of variance q. `step` builds both from √(q₁q₂) ∓ k and (√q₁−√q₂)², all terms non-negative:
-D = (√Q−k)(√Q+k) with √Q ∓ k = r + 1 + (√(q₁q₂) ∓ k), r = (√q₁−√q₂)²/(√Q+1+√(q₁q₂)); error (1+√q)ε, whatever the angle.
-The gap √(V₁V₂) − E of the *features* is taken by subtraction, which is all that another smooth layer needs (error
-(1+q)ε with q = W_std² + b_std² or so); a ReLU layer above a smooth layer therefore knows the angle of nearly parallel
-or antiparallel inputs to √ε only (exact duplicates excepted: they stay exact).
+Conditioning, ε the unit roundoff, errors relative to √(k(x,x) k(x',x')). `dual` forms D and q₁+q₂−2k by subtraction: an
+error (1+q)ε for nearly parallel inputs of variance q (gelu: (1+√q)ε). `step` builds both from √(q₁q₂) ∓ k and
+(√q₁−√q₂)², all terms non-negative: D = (√Q−k)(√Q+k) with √Q ∓ k = r + 1 + (√(q₁q₂) ∓ k), r = (√q₁−√q₂)²/(√Q+1+√(q₁q₂));
+error (1+√q)ε, whatever the angle. The gap √(V₁V₂) − E of the *features* is taken by subtraction: an error (1+q)ε in the
+next layer's E' after erf and sin, whose q = W_std² + b_std² or less; (1+√q)ε after gelu, whose q grows like ReLU's.
+A ReLU layer above a smooth layer therefore knows the angle of nearly parallel or antiparallel inputs to √ε only (exact
+duplicates excepted: they stay exact).
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ class Network:
         """NNGP and NTK of x1 (n1, d) against x2 (n2, d): two (n1, n2) matrices, Θ for one output.
 
         With one argument, of x1 against itself: exactly symmetric, at half the work. float32 stays float32 (angles
-        and values to about 1e-6); float64 is accurate as the activation's file says.
+        and values to about 1e-6); float64 is accurate as the activation's file says. A variance
+        below the dtype's smallest normal number is rounded towards zero, like any float.
 
         Raises TypeError (array type, dtype, NumPy mixed with CuPy), ValueError (shape, NaN, inf, empty),
         OverflowError (a variance beyond the range of the dtype).

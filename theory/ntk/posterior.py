@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
+from corollary.theory.ntk.modes import gram_modes, is_singular
+from corollary.theory.ntk.moments import real_number
 
 
 class Posterior(NamedTuple):
@@ -21,13 +22,17 @@ def posterior(k_train: Array, y: Array, k_test_train: Array, k_test: Array, nois
     Source: Rasmussen & Williams 2006, eq. 2.23–2.24.
 
     k_train (N, N), y (N,) or (N, outputs), k_test_train (M, N), k_test (M, M): `Kernel.nngp`, or any kernel.
-    Raises TypeError or ValueError for shapes or dtypes that do not fit, NaN, noise < 0, and a singular system.
+    Raises TypeError or ValueError for shapes or dtypes that do not fit, NaN, noise < 0, a k_train that is not symmetric
+    and positive semi-definite, and a singular system; RuntimeError if the eigen-solver fails its certificate.
     """
     xp = require_floating("k_train", k_train, ndim=2)
     for name, array, ndim in (("y", y, None), ("k_test_train", k_test_train, 2), ("k_test", k_test, 2)):
         require_floating(name, array, ndim=ndim)
     array_namespace(k_train, y, k_test_train, k_test)
     require_same_dtype(k_train=k_train, y=y, k_test_train=k_test_train, k_test=k_test)
+    for name, array in (("y", y), ("k_test_train", k_test_train), ("k_test", k_test)):
+        if device(array) != device(k_train):
+            raise TypeError(f"{name} is on {device(array)}, k_train on {device(k_train)}; move all to one device")
     N, M = k_train.shape[0], k_test.shape[0]
     wanted = {"k_train": (N, N), "k_test_train": (M, N), "k_test": (M, M)}
     given = {"k_train": k_train, "k_test_train": k_test_train, "k_test": k_test}
@@ -36,14 +41,12 @@ def posterior(k_train: Array, y: Array, k_test_train: Array, k_test: Array, nois
             raise ValueError(f"{name} has shape {tuple(given[name].shape)}; expected {shape}")
     if y.ndim not in (1, 2) or y.shape[0] != N:
         raise ValueError(f"y has shape {tuple(y.shape)}; expected ({N},) or ({N}, outputs)")
-    if not (math.isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise = {noise!r}; expected a variance >= 0")
-    system = k_train + noise * xp.eye(N, dtype=k_train.dtype, device=device(k_train))
-    values, vectors = xp.linalg.eigh(system)
-    floor = N * float(xp.finfo(k_train.dtype).eps) * float(xp.max(xp.abs(values)))
-    if float(xp.min(values)) <= floor:
+    variance = real_number("noise, a variance,", noise, nonnegative=True)
+    values, vectors, _ = gram_modes("k_train", k_train)
+    values = values + variance
+    if is_singular(values):
         raise ValueError(
-            f"k_train + noise is singular to rounding (smallest eigenvalue {float(xp.min(values)):.2g}); "
+            f"k_train + noise is singular to rounding (smallest eigenvalue {float(values[0]):.2g}); "
             "drop duplicate points, or pass noise > 0"
         )
     half = xp.matmul(k_test_train, vectors) / xp.sqrt(values)
