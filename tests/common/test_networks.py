@@ -8,7 +8,7 @@ from scipy import special
 
 from corollary.sims.common.activations import activation
 from corollary.sims.common.networks import Network, Params, backward, forward, init, jvp
-from corollary.testing import numpy_backend
+from corollary.testing import numpy_backend, strict_backend
 
 # analytic continuations, so that Im φ(z + ih)/h = φ′(z) to rounding: no cancellation, unlike a difference quotient
 COMPLEX = {
@@ -274,6 +274,6 @@ def test_forward_refuses(x, error, message):
 def test_namespaces_do_not_mix(backend):
     """Weights and inputs of two libraries in one call are an error, not a conversion."""
     params, x, _ = setup(backend)
-    other = numpy_backend() if backend.name != "numpy" else __import__("corollary.testing").testing.strict_backend()
+    other = numpy_backend() if backend.name != "numpy" else strict_backend()
     with pytest.raises(TypeError, match="in one call"):
         forward(make("relu"), params, other.asarray(x))

@@ -1,4 +1,4 @@
-"""For people who write property tests: the array backends a test of `theory/` or `sims/` runs on."""
+"""The array backends a test of `theory/` or `sims/` runs on."""
 
 from __future__ import annotations
 
