@@ -8,7 +8,7 @@ components, and Gaussian at convergence (Section 5). Read in this order:
     initialisation     Theorem 1: limit, fluctuation, bias
     training           Theorem 2: how far the kernel moves
     components         Section 5: decay along kernel principal components, Gaussian at convergence
-    figure_1, figure_2, figure_3
+    figure_1, figure_2, figure_3, theorem_2 (a picture the paper does not have)
 
     python -m corollary.paper_repro.jacot2018 --figure 1
 """

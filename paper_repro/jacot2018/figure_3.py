@@ -28,7 +28,9 @@ TIME = {"smoke": 1000, "laptop": 1500, "paper": 4000}
 def inputs(count: int, mnist: str | None) -> np.ndarray:
     """The first images, pixels scaled to [0, 1]."""
     x = images.mnist(mnist)[0] if mnist else images.digits()[0]
-    x = np.asarray(x, dtype=float).reshape(len(x), -1)[:count]
+    if len(x) < count:
+        raise ValueError(f"{mnist or 'the bundled digits'} holds {len(x)} images; this scale of Figure 3 needs {count}")
+    x = x[:count]
     return x / x.max()
 
 
