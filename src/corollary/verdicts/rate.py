@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from corollary.verdicts.kind import Kind
-from corollary.verdicts.rule import Decision, Interval, Outcome, RatioSet, Side, decide
+from corollary.verdicts.rule import Decision, Interval, Outcome, RatioSet, Shifted, Side, decide
 from corollary.verdicts.settings import (
     ClaimError,
     Statistic,
@@ -111,7 +111,7 @@ class Rate(Kind):
 
     def compare(self, x, eps):
         if self.curve is None and self.of.of_group is None:
-            return _Shifted(RatioSet(x[..., 0], x[..., 1], eps), self.exponent)
+            return Shifted(RatioSet(x[..., 0], x[..., 1], eps), self.exponent)
         return super().compare(x, eps)
 
     def targets(self, points, shapes):
@@ -166,24 +166,6 @@ class Rate(Kind):
         lo, hi = np.array(ends).T
         targets = {name: self.rival_targets(rival, points, []) for name, rival in rivals.items()}
         return decide(Interval(lo, hi), T, b, r, targets, self.side)
-
-
-@dataclass(frozen=True)
-class _Shifted:
-    """A comparison of φ/ℓ, reported as the exponent a + φ/ℓ."""
-
-    inner: RatioSet
-    by: float
-
-    def above(self, t, *, strict=True):
-        return self.inner.above(np.asarray(t) - self.by, strict=strict)
-
-    def below(self, t, *, strict=True):
-        return self.inner.below(np.asarray(t) - self.by, strict=strict)
-
-    def ends(self):
-        lo, hi = self.inner.ends()
-        return lo + self.by, hi + self.by
 
 
 def _worst_bias(n: np.ndarray, w: np.ndarray, term: next_order) -> float:

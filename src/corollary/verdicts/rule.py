@@ -14,13 +14,15 @@ is in any one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
-from corollary.verdicts.intervals import mean_interval
+from corollary.verdicts.comparisons import Comparison, Interval, RatioSet, Shifted
+
+__all__ = ["Comparison", "Decision", "Interval", "Outcome", "RatioSet", "Shifted", "Side", "decide", "looks", "words"]
 
 Side = Literal["two", "at most", "at least"]
 
@@ -34,75 +36,13 @@ class Outcome(StrEnum):
     OUT_OF_DOMAIN = "OUT_OF_DOMAIN"
 
 
-class Comparison(Protocol):
-    """What is known of θ after a look: `above(t)` shows θ > t (or ≥ t), `below(t)` θ < t, each for all functionals."""
-
-    def above(self, t: np.ndarray, *, strict: bool = True) -> np.ndarray: ...
-    def below(self, t: np.ndarray, *, strict: bool = True) -> np.ndarray: ...
-    def ends(self) -> tuple[np.ndarray, np.ndarray]: ...
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Plain intervals [lo, hi], one per functional."""
-
-    lo: np.ndarray
-    hi: np.ndarray
-
-    def above(self, t, *, strict=True):
-        return self.lo > t if strict else self.lo >= t
-
-    def below(self, t, *, strict=True):
-        return self.hi < t if strict else self.hi <= t
-
-    def ends(self):
-        return self.lo, self.hi
-
-
-@dataclass(frozen=True)
-class RatioSet:
-    """θ = E y / E x without a division: θ > t is shown by E[y − t x] > 0, once E x > 0 is shown itself.
-
-    y, x: (n, J). Each comparison is one contrast with its own interval at level ε, so none costs more than ε.
-    """
-
-    y: np.ndarray
-    x: np.ndarray
-    eps: float
-
-    def _contrast(self, t) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # half of ε shows that the denominator is positive, half goes to the contrast
-        positive = mean_interval(self.x, self.eps / 2)[0] > 0
-        lo, hi = mean_interval(self.y - np.asarray(t) * self.x, self.eps / 2)
-        return positive, lo, hi
-
-    def above(self, t, *, strict=True):
-        positive, lo, _ = self._contrast(t)
-        return positive & (lo > 0 if strict else lo >= 0)
-
-    def below(self, t, *, strict=True):
-        positive, _, hi = self._contrast(t)
-        return positive & (hi < 0 if strict else hi <= 0)
-
-    def ends(self):
-        """{t : 0 ∈ C(y − t x)} by bisection, for the report; infinite where it is unbounded."""
-        centre = self.y.mean(axis=0) / self.x.mean(axis=0)
-        spread = np.std(self.y - centre * self.x, axis=0) / np.abs(self.x.mean(axis=0)) + 1e-300
-        found = []
-        for sign, shown in ((-1, self.above), (1, self.below)):
-            inner, outer = centre.copy(), centre + sign * 64 * spread
-            bounded = shown(outer)
-            for _ in range(40):
-                middle = (inner + outer) / 2
-                out = shown(middle)
-                inner, outer = np.where(out, inner, middle), np.where(out, middle, outer)
-            found.append(np.where(bounded, outer, sign * np.inf))
-        return found[0], found[1]
-
-
 @dataclass(frozen=True)
 class Decision:
-    """The state of one look. `outcome` None means: go on. `killed` maps each rival to the functional that killed it."""
+    """The state of one look. `outcome` None means: go on. `killed` maps each rival to the functional that killed it.
+
+    evidence: log₁₀ e against the theory's zone (key None) and each rival's, where the comparison has an e-value.
+    more_names: functionals judged beside the kind's own (rival coordinates), at the end of the arrays.
+    """
 
     outcome: Outcome | None
     lo: np.ndarray
@@ -112,6 +52,19 @@ class Decision:
     resolution: np.ndarray
     killed: dict[str, int | None]
     notes: tuple[str, ...] = ()
+    evidence: Mapping[str | None, float] = field(default_factory=dict)
+    more_names: tuple[str, ...] = ()
+
+
+def words(
+    c: Comparison, T: np.ndarray, b: np.ndarray, r: np.ndarray, side: Side = "two"
+) -> tuple[np.ndarray, np.ndarray]:
+    """For every functional by itself: does the look refute the theory's value, does it lie inside what confirms it."""
+    too_high, too_low = c.above(T + b), c.below(T - b)
+    low_enough, high_enough = c.below(T + b + r, strict=False), c.above(T - b - r, strict=False)
+    refuted = {"two": too_high | too_low, "at most": too_high, "at least": too_low}[side]
+    inside = {"two": low_enough & high_enough, "at most": low_enough, "at least": high_enough}[side]
+    return refuted, inside
 
 
 def decide(
@@ -123,10 +76,7 @@ def decide(
     side: Side = "two",
 ) -> Decision:
     """Apply the rule to J functionals at once. A rival is NaN in the functionals it says nothing about."""
-    too_high, too_low = c.above(T + b), c.below(T - b)
-    low_enough, high_enough = c.below(T + b + r, strict=False), c.above(T - b - r, strict=False)
-    refuted = {"two": too_high | too_low, "at most": too_high, "at least": too_low}[side]
-    inside = {"two": low_enough & high_enough, "at most": low_enough, "at least": high_enough}[side]
+    refuted, inside = words(c, T, b, r, side)
     killed: dict[str, int | None] = {}
     for name, rho in rivals.items():
         dead = np.flatnonzero(np.nan_to_num(c.above(rho + b) | c.below(rho - b)))
@@ -136,8 +86,21 @@ def decide(
         outcome = Outcome.REFUTED
     elif np.all(inside) and all(k is not None for k in killed.values()):
         outcome = Outcome.CONFIRMED
+    lowest = T - b if side != "at most" else np.full_like(T, -np.inf)
+    highest = T + b if side != "at least" else np.full_like(T, np.inf)
+    found = {None: _log10_e(c, lowest, highest)}
+    found |= {name: _log10_e(c, rho - b, rho + b) for name, rho in rivals.items()}
     lo, hi = c.ends()
-    return Decision(outcome, lo, hi, T, b, r, killed)
+    return Decision(outcome, lo, hi, T, b, r, killed, evidence={name: e for name, e in found.items() if e is not None})
+
+
+def _log10_e(c: Comparison, low: np.ndarray, high: np.ndarray) -> float | None:
+    """Evidence against "θ lies in [low, high] in every functional": the mean of the e-values at the nearest points."""
+    spoken = np.isfinite(low) | np.isfinite(high)
+    e = c.log_e(np.where(spoken, np.clip(c.centre, low, high), 0.0)) if spoken.any() else None
+    if e is None:
+        return None
+    return float(np.logaddexp.reduce(e[spoken]) - np.log(spoken.sum())) / float(np.log(10))
 
 
 def looks(budget: int, first: int = 16, factor: float = 1.5) -> Iterator[int]:
