@@ -13,4 +13,4 @@ def guards(*functions: Callable[..., Any]) -> pytest.MarkDecorator:
     for f in functions:
         if not callable(f):
             raise TypeError(f"guards() takes functions and classes, got {f!r}")
-    return pytest.mark.guards(*functions)
+    return pytest.mark.guards.with_args(*functions)  # called with one function, a mark would decorate that function
