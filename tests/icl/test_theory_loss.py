@@ -58,6 +58,16 @@ def test_the_population_loss_is_the_mean_over_sampled_prompts(task, query_in_key
     assert abs(losses.mean() - loss) < 4 * error
 
 
+@guards(icl.Attention.predict)
+def test_a_layer_predicts_what_attention_sums():
+    """[u; c]ᵀ H [A; bᵀ] x_q with H summed token by token."""
+    X, y, xq, _ = sampled(GAUSSIAN, 3, np.random.default_rng(1))
+    for i in range(3):
+        tokens = np.concatenate([X[i], y[i][:, None]], axis=1)
+        H = sum(np.outer(e, e) for e in tokens) / N
+        assert WEIGHTS.predict(X, y, xq)[i] == pytest.approx(WEIGHTS.PV @ H @ WEIGHTS.KQ @ xq[i], rel=1e-13)
+
+
 @guards(icl.population_loss_gradient)
 @pytest.mark.parametrize("query_in_keys", [False, True])
 @pytest.mark.parametrize("task", [GAUSSIAN, UNIFORM], ids=["gaussian", "uniform"])
@@ -245,5 +255,6 @@ def test_a_task_knows_its_signal_and_kurtosis():
     assert task.signal == 4.0 and task.excess_kurtosis == 0.0
     box = icl.uniform_task(2, 5, 2.0)
     assert box.input_cov[0, 0] == pytest.approx(4 / 3) and box.excess_kurtosis == pytest.approx(16 / 5 - 16 / 3)
+    assert icl.uniform_task(2, 5, 2.0, noise=0.7).noise == 0.7
     assert icl.LinearTask(2, 5, 2 * np.eye(2), 3 * np.eye(2)).isotropic() == (2.0, 3.0)
     assert task.with_context(9).context == 9

@@ -221,8 +221,8 @@ def test_optimal_steps_reference_values_and_orderings():
         shift = 1e-5 * unit * np.eye(2)[i]
         up, down = (icl.gd_excess(list(two.etas + s), task) / 5 for s in (shift, -shift))
         slopes.append(abs(up - down) / 2e-5)
-    # both are differences of doubles at points one rounding apart: equal up to 2 ulp/2e-5 = 1e-11
-    assert two.gradient < 1e-9 and max(slopes) < 1e-9
+    # the same exact rationals rounded once, so bit for bit; rounding of the differences alone is 1e-11
+    assert 0 < two.gradient == max(slopes) < 1e-9
 
 
 @guards(icl.gdpp_spectrum, icl.gdpp_condition, icl.best_gdpp)

@@ -83,13 +83,25 @@ def optimal_steps(task: LinearTask, layers: int, *, tied: bool = False, plus: bo
         if best is None or found.fun < best.fun:
             best = found
     assert best is not None
-    gradient = float(np.max(np.abs(slope(best.x))))
+    etas, gammas = (np.array(x) for x in unpack(best.x))
+    if not plus:
+        etas = np.sort(etas)
+    gradient = _slope(etas, gammas, task, one, tied, plus)
     if not gradient < 1e-6:  # rounding of the differences leaves 1e-10
         raise RuntimeError(f"no start converged for {layers} layers: slope {gradient:.2g} left; try fewer layers")
-    etas, gammas = unpack(best.x)
-    if not plus:
-        etas = sorted(etas)
-    return Steps(np.array(etas), np.array(gammas), value(best.x) * task.signal, gradient)
+    return Steps(etas, gammas, gd_excess(list(etas), task, list(gammas)), gradient)
+
+
+def _slope(etas: np.ndarray, gammas: np.ndarray, task: LinearTask, one: float, tied: bool, plus: bool) -> float:
+    """The largest |∂(excess/t)/∂(step/one)| over the free steps, by central differences of 1e-5 · one."""
+    k, h = len(etas), 1e-5 * one
+    groups = [np.ones(k)] if tied else list(np.eye(k))
+    moves = [(h * g, 0 * g) for g in groups] + ([(0 * g, h * g) for g in groups] if plus else [])
+
+    def at(sign: int, move: tuple[np.ndarray, np.ndarray]) -> float:
+        return gd_excess(list(etas + sign * move[0]), task, list(gammas + sign * move[1])) / task.signal
+
+    return max(abs(at(1, m) - at(-1, m)) / 2e-5 for m in moves)
 
 
 def gdpp_spectrum(eigenvalues: np.ndarray, gamma: float) -> np.ndarray:
