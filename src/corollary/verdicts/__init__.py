@@ -16,6 +16,7 @@ from corollary.verdicts.settings import (
     at_point,
     describe,
     group_mean,
+    log_bias,
     mean,
     median,
     next_order,
@@ -34,6 +35,6 @@ from corollary.verdicts.walk import DEFAULT_EPS, judge, walk
 __all__ = [
     "DEFAULT_EPS", "Bound", "ClaimError", "Fixed", "Identity", "Kind", "Law", "NotConfirmed", "Order", "OutOfDomain",
     "Outcome", "Rate", "Refuted", "Threshold", "Underpowered", "Value", "Verdict", "at_point", "describe", "group_mean",
-    "judge", "mean", "median", "next_order", "probability", "quantile", "raise_unless_expected", "ratio", "rel", "rms",
-    "scaled", "std", "walk",
+    "judge", "log_bias", "mean", "median", "next_order", "probability", "quantile", "raise_unless_expected", "ratio",
+    "rel", "rms", "scaled", "std", "walk",
 ]  # fmt: skip

@@ -179,7 +179,7 @@ class RatioSet:
         e = of_means(self._contrast(t), self.eps, fixed=self.fixed).log_e(np.zeros(self.y.shape[1:]))
         return None if e is None else np.where(self._positive, e, -np.inf)
 
-    @cached_property
+    @property
     def centre(self):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(self.y.mean(axis=0) / self.x.mean(axis=0))

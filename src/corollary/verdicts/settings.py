@@ -30,10 +30,31 @@ class next_order:
 
 
 @dataclass(frozen=True)
+class log_bias:
+    """Margin of an exponent from logs of a group of S: E ln t_i < ln E t_i, by an amount that may change with n.
+
+    cv: coefficient of variation of one member, for a group mean (bias CV²/2S). kurtosis: excess kurtosis of one member,
+    for a standard deviation or rms (bias (κ+2)/4S). A number bounds it at every size; a function of the size (and the
+    other coordinates) gives it, and then only its change with n counts.
+    """
+
+    cv: Any = None
+    kurtosis: Any = None
+
+    def __post_init__(self) -> None:
+        if (self.cv is None) == (self.kurtosis is None):
+            raise ClaimError("log_bias takes one of cv= (a group mean) and kurtosis= (a standard deviation or rms)")
+
+
+@dataclass(frozen=True)
 class Fixed:
     """design=Fixed(R): one look at R replicates, for expensive, near-symmetric statistics."""
 
     replicates: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.replicates, int) or self.replicates < 3:
+            raise ClaimError(f"Fixed({self.replicates!r}): expected a number of replicates, at least 3")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,17 @@ import numpy as np
 
 from corollary.verdicts.rule import Outcome
 
+SHOWN = 12  # functionals in the text; all are in the JSON
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of judging a claim. Lists have one entry per functional; `n` counts replicates."""
+    """The result of judging a claim. Lists have one entry per functional; `n` counts replicates.
+
+    evidence: log₁₀ e against the theory's zone (mean over the functionals; an anytime p-value is 1/e), None where the
+    kind has no e-value; evidence_rivals the same for each rival's zone. looks: replicate counts at which was judged.
+    streams: (seed root, outcome) of every stream of this claim, the verdict's own last.
+    """
 
     id: str
     statement: str
@@ -38,10 +45,21 @@ class Verdict:
     out_of_domain: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    given: str = ""
+    looks: list[int] = field(default_factory=list)
+    evidence: float | None = None
+    evidence_rivals: dict[str, float] = field(default_factory=dict)
+    streams: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def as_expected(self) -> bool:
         return self.outcome == self.expected
+
+    @property
+    def effect(self) -> list[float]:
+        """The middle of the interval minus the theory's value, in resolutions; infinite where the interval is."""
+        rows = zip(self.interval, self.theory, self.resolution, strict=True)
+        return [((lo + hi) / 2 - T) / r if r and math.isfinite(lo + hi) else math.inf for (lo, hi), T, r in rows]
 
     def with_(self, **changes: Any) -> Verdict:
         return replace(self, **changes)
@@ -49,8 +67,8 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Plain data under the names the report uses; infinite ends are null."""
 
-        def plain(x: float) -> float | None:
-            return float(x) if math.isfinite(x) else None
+        def plain(x: float | None) -> float | None:
+            return float(x) if x is not None and math.isfinite(x) else None
 
         return {
             "id": self.id, "statement": self.statement, "kind": self.kind,
@@ -61,36 +79,54 @@ class Verdict:
             "rivals_rejected": self.rivals_rejected, "rivals_alive": self.rivals_alive, "killed_at": self.killed_at,
             "because": self.because, "seed_root": self.seed_root, "stream": self.stream, "earlier": self.earlier,
             "unstable": self.unstable, "out_of_domain": self.out_of_domain, "notes": self.notes,
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.seconds, 3), "given": self.given, "looks": self.looks,
+            "effect": [plain(e) for e in self.effect],
+            "evidence": {
+                "theory": plain(self.evidence), "rivals": {k: plain(e) for k, e in self.evidence_rivals.items()},
+            },
+            "streams": [list(stream) for stream in self.streams],
         }  # fmt: skip
 
     def __str__(self) -> str:
         flag = " (unstable: first REFUTED, then not)" if self.unstable else ""
-        rate = f"error rate {self.epsilon:g}" if self.epsilon else "no error rate (deterministic instances)"
-        lines = [
-            f"{self.outcome}{flag}  {self.id}  [{self.kind}]  {self.statement}",
-            f"  {self.n} replicates, {rate}, seed root {self.seed_root}, stream {self.stream}"
-            + (f" (earlier: {', '.join(self.earlier)})" if self.earlier else ""),
-        ]
+        lines = [f"{self.outcome}{flag}  {self.id}  [{self.kind}]  {self.statement}", f"  {self._cost()}"]
         if self.outcome != self.expected:
             lines.append(f"  expected {self.expected}")
-        rows = list(zip(self.functionals, self.interval, self.theory, self.margin, self.resolution, strict=True))
-        for name, (lo, hi), T, b, r in rows[:12]:
+        if self.given:
+            lines.append(f"  given {self.given}")
+        rows = list(
+            zip(self.functionals, self.interval, self.theory, self.margin, self.resolution, self.effect, strict=True)
+        )
+        for name, (lo, hi), T, b, r, off in rows[:SHOWN]:
             line = f"  {name}: [{lo:.6g}, {hi:.6g}]  theory {T:.6g}  margin {b:.3g}  resolution {r:.3g}"
-            if r and math.isfinite(lo + hi):
-                line += f"  ({((lo + hi) / 2 - T) / r:+.2f} resolutions off)"
-            lines.append(line)
-        if len(rows) > 12:
-            lines.append(f"  … and {len(rows) - 12} functionals more")
-        lines += [
-            f"  rival {name!r} rejected by {self.killed_at.get(name, 'the data')}" for name in self.rivals_rejected
-        ]
-        lines += [f"  rival {name!r} still stands" for name in self.rivals_alive]
+            lines.append(line + (f"  ({off:+.2f} resolutions off)" if math.isfinite(off) else ""))
+        if len(rows) > SHOWN:
+            lines.append(f"  … and {len(rows) - SHOWN} functionals more")
+        if self.evidence is not None and len(rows):
+            lines.append(f"  evidence against the theory: log10 e = {self.evidence:.1f}")
+        for name in [*self.rivals_rejected, *self.rivals_alive]:
+            dead = name in self.rivals_rejected
+            text = f"rejected by {self.killed_at.get(name, 'the data')}" if dead else "still stands"
+            e = self.evidence_rivals.get(name)
+            lines.append(f"  rival {name!r} {text}" + ("" if e is None else f" (log10 e = {e:.1f})"))
         if self.because:
             lines.append(f"  margin because {self.because}")
         lines += [f"  out of domain: {place}" for place in self.out_of_domain]
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def _cost(self) -> str:
+        """Replicates, error rate, looks, seed root and which stream of how many this is."""
+        rate = f"error rate {self.epsilon:g}" if self.epsilon else "no error rate (deterministic instances)"
+        if self.epsilon and len(self.functionals) > 1:
+            rate += f" shared by {len(self.functionals)} functionals"
+        total = max(self.stream, len(self.streams))
+        text = f"{self.n} replicates, {rate}, seed root {self.seed_root}, stream {self.stream} of {total}"
+        if self.earlier:
+            text += f" (earlier: {', '.join(self.earlier)})"
+        if len(self.looks) > 1:
+            text += f", {len(self.looks)} looks from {self.looks[0]}"
+        return text + (f", {self.seconds:.1f} s" if self.seconds else "")
 
 
 class NotConfirmed(AssertionError):

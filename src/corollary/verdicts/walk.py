@@ -34,34 +34,42 @@ def walk(
     if not 0 < eps < 1:
         raise ClaimError(f"eps={eps}: an error rate lies strictly between 0 and 1")
     rivals = dict(rivals or {})
-    members = 0
+    members, seen = 0, []
     decision: Decision | None = None
     shapes: list[tuple[int, ...]] = []
+    near = {}
+    if points:  # before anything is drawn: a rival that can never be rejected is a mistake of the declaration
+        separation = kind.separation(rivals, points, kind.declared_shapes(rivals, points))
+        near = {name: s for name, s in separation.items() if s < 1}
     for look, n in enumerate(kind.schedule(budget) if points else (), start=1):
         members = n * kind.group
         values = fetch(members)
+        seen.append(n)
         if look == 1:
             shapes = [v.shape[1:] if hasattr(v, "shape") else () for v in values]
-            kind.separation(rivals, points, shapes)
         decision = kind.decide_at(values, points, rivals, eps, look)
         if decision.outcome is not None:
             break
-    return _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels)
+    return _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels, seen, near)
 
 
-def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels) -> Verdict:
+def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain, labels, seen, near) -> Verdict:
     lost = [describe(p) for p in out_of_domain]
     if decision is None:  # every point out of its regime
         empty = np.zeros(0)
         decision = Decision(Outcome.OUT_OF_DOMAIN, empty, empty, empty, empty, empty, dict.fromkeys(rivals))
         names = []
     else:
-        names = kind.names(points, shapes)
+        names = [*kind.names(points, shapes), *decision.more_names]
     alive = [name for name, by in decision.killed.items() if by is None]
     notes = list(decision.notes)
     share = decision.margin / np.maximum(decision.margin + decision.resolution, 1e-300)
     if share.size and share.max() > 0.8:
         notes.append(f"the margin is {share.max():.0%} of margin + resolution: little of the theorem is tested")
+    notes += [
+        f"rival {name!r} differs by {s:.2f} of (2 margins + resolution): below 1, rejecting it may cost replicates"
+        for name, s in near.items()
+    ]
     return Verdict(
         id=labels.pop("id", ""), statement=labels.pop("statement", ""), kind=type(kind).__name__,
         outcome=decision.outcome or Outcome.UNDERPOWERED, expected=labels.pop("expected", Outcome.CONFIRMED),
@@ -70,7 +78,9 @@ def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain
         epsilon=eps if kind.random else 0.0, n=members // kind.group,
         rivals_rejected=[name for name in decision.killed if name not in alive], rivals_alive=alive,
         killed_at={name: names[by] for name, by in decision.killed.items() if by is not None},
-        because=kind.because, out_of_domain=lost, notes=notes, **labels,
+        because=kind.because, out_of_domain=lost, notes=notes, looks=seen,
+        evidence=decision.evidence.get(None), evidence_rivals={k: e for k, e in decision.evidence.items() if k},
+        **labels,
     )  # fmt: skip
 
 
@@ -93,5 +103,7 @@ def judge(
     budget = lengths.pop()
     if budget // kind.group < 1:
         raise ClaimError(f"{budget} members are less than one group of {kind.group}")
+    if kind.design and kind.design.replicates * kind.group > budget:
+        raise ClaimError(f"design={kind.design} needs {kind.design.replicates * kind.group} members, got {budget}")
     verdict = walk(kind, points, lambda m: [v[:m] for v in values], rivals=rivals, eps=eps, budget=budget, **labels)
     return verdict.with_(notes=[*verdict.notes, f"stream length fixed by you ({budget} replicates)"])
