@@ -14,7 +14,8 @@ fitted with the ridge (n/d) λ |Γ|². With x* = (1 + ρ)/α and R = (1/k) Σ w 
 
 e_ICL is the error on new tasks, e_IDG on the training tasks; both with a noisy label. λ → 0 is their ridgeless Result 1
 (equality with its printed form is a test); finite λ is the deterministic equivalent of ridge regression with these
-features. It diverges at τ → 1 for λ = 0. Corrections are O(1/d).
+features. It diverges at τ → 1 for λ = 0. Corrections are O(1/d). Traces and equality
+with the printed form: `proofs_check/icl/asymptotic.py`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ z ~ N(0, 1), a₁ = E z f, m₂ = E f², m₂₂ = E z²f², the best prediction
     η = N a₁² / D,   D = (d − 1) m₂ + m₂₂ + σ²d + (N − 1) a₁²,      excess = m₂ − N a₁⁴ / D.
 
 Source: Mahankali, Hashimoto, Ma 2023, Theorem 3 (which leaves the expectations); closed form derived in
-`proofs_check/icl/nonlinear.py`. f(z) = z gives the linear task with Ω = I/d.
+`proofs_check/icl/optimum.py`. f(z) = z gives the linear task with Ω = I/d.
 """
 
 from __future__ import annotations

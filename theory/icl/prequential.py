@@ -11,7 +11,7 @@ included), with Λ = Ω = I, η = N·num/den,
     num = d(d+2) + σ²d + (N−1) d
     den = d(d+2)(d+4) + σ²d(d+2) + 2(N−1) d(d+2) + (N−1)(d(d+2) + σ²d) + (N−1)(N−2) d.
 
-Derived in `proofs_check/icl/prequential.py`.
+Derived in `proofs_check/icl/prequential.py` and `optimum.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ Statistics of a prompt: G = XᵀX/N, g = Xᵀy/N, s = |y|²/N. Their moments ent
     E[G u uᵀ G]           = (1 + 1/N) Λu uᵀΛ + (uᵀΛu/N) Λ + (κ₄/N) diag(u_i²)
 
 For Gaussian x, κ₄ = 0. For iid coordinates of variance v and fourth moment m₄ (Λ = vI), κ₄ = m₄ − 3v². By Isserlis'
-theorem; derived in `proofs_check/icl/prompt_moments.py`.
+theorem; derived in `proofs_check/icl/population_loss.py`.
 """
 
 from __future__ import annotations
