@@ -205,7 +205,8 @@ def test_law_of_scalars_with_and_without_atoms(rng):
     F = lambda x: np.where(x < 0, 0, ndtr(x))  # noqa: E731
     left = lambda x: np.where(x <= 0, 0, ndtr(x))  # noqa: E731
     assert words(judge(Law(F, left, resolution=0.1), [relu]))[0] == "CONFIRMED"
-    assert words(judge(Law(F, resolution=0.1), [relu]))[0] == "REFUTED"  # F(x) where F(x⁻) is meant
+    assert words(judge(Law(F, resolution=0.1), [relu]))[0] == "CONFIRMED"  # F just below x is F(x⁻)
+    assert words(judge(Law(F, left=F, resolution=0.1), [relu]))[0] == "REFUTED"  # F(x) where F(x⁻) is meant
 
 
 def test_law_of_spectra_sees_a_five_per_cent_error_of_the_radius(rng):

@@ -3,13 +3,14 @@
 `intervals` what is known after n replicates; `rule` the decision, written once; one file per kind; `walk` the loop.
 """
 
-from corollary.verdicts.bound import Bound, scaled
+from corollary.verdicts.bound import Bound, Tight, scaled
 from corollary.verdicts.identity import Identity
 from corollary.verdicts.kind import Kind
 from corollary.verdicts.law import Law
 from corollary.verdicts.order import Order
 from corollary.verdicts.rate import Rate
 from corollary.verdicts.rule import Outcome
+from corollary.verdicts.search import Search
 from corollary.verdicts.settings import (
     ClaimError,
     Fixed,
@@ -34,7 +35,7 @@ from corollary.verdicts.walk import DEFAULT_EPS, judge, walk
 
 __all__ = [
     "DEFAULT_EPS", "Bound", "ClaimError", "Fixed", "Identity", "Kind", "Law", "NotConfirmed", "Order", "OutOfDomain",
-    "Outcome", "Rate", "Refuted", "Threshold", "Underpowered", "Value", "Verdict", "at_point", "describe", "group_mean",
-    "judge", "log_bias", "mean", "median", "next_order", "probability", "quantile", "raise_unless_expected", "ratio",
-    "rel", "rms", "scaled", "std", "walk",
+    "Outcome", "Rate", "Refuted", "Search", "Threshold", "Tight", "Underpowered", "Value", "Verdict", "at_point",
+    "describe", "group_mean", "judge", "log_bias", "mean", "median", "next_order", "probability", "quantile",
+    "raise_unless_expected", "ratio", "rel", "rms", "scaled", "std", "walk",
 ]  # fmt: skip
