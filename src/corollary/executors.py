@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
+import socket
+import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -18,6 +22,7 @@ class ExecutorError(ValueError):
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+CONNECT = 10.0  # seconds to wait for a scheduler's answer
 
 
 def _die_with_parent() -> None:
@@ -28,33 +33,64 @@ def _die_with_parent() -> None:
 
 
 def _start_worker() -> None:
-    """One BLAS thread, and a watch on the parent: a killed parent leaves no worker behind."""
+    """One BLAS thread; a watch on the parent, which may be killed; Ctrl-C is the parent's affair."""
     from threadpoolctl import threadpool_limits
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     threadpool_limits(1)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """A process started here is born deaf to Ctrl-C: it would print a traceback while it loads."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would unblock the signal when it is first needed
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Processes:
     """A pool of spawned processes that is made anew when a worker has been killed."""
 
     def __init__(self, workers: int | None = None):
-        self.workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 2
+        here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.workers = workers or here
         self._pool: ProcessPoolExecutor | None = None
 
-    def pool(self) -> ProcessPoolExecutor:
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future:
         if self._pool is None:
             for name in _THREADS:  # inherited by the workers, whose BLAS reads it when it is loaded
                 os.environ.setdefault(name, "1")
             self._pool = ProcessPoolExecutor(
                 self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
             )
-        return self._pool
+        with _no_interrupt():
+            return self._pool.submit(function, *arguments)
+
+    def _processes(self) -> list[Any]:
+        return list((getattr(self._pool, "_processes", None) or {}).values())
+
+    def lost_one(self) -> bool:
+        """Whether a worker is dead. The pool itself never learns it of one that died while it sent a result."""
+        return bool(wait([p.sentinel for p in self._processes()], timeout=0))
 
     def discard(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        """End the workers, whatever they do."""
+        processes, pool, self._pool = self._processes(), self._pool, None
+        if pool is None:
+            return
+        results = getattr(pool, "_result_queue", None)
+        for process in processes:
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        if results is not None:  # the pool's thread may wait for the rest of a message; now it meets the pipe's end
+            results._writer.close()
 
 
 @contextmanager
@@ -85,11 +121,19 @@ def executor_from(spec: str | None, device: str = "cpu") -> Iterator[Any]:
 def _dask(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise ExecutorError("executor dask: needs the extra: pip install 'corollary[cluster]'") from error
     try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except OSError as error:
-        raise ExecutorError(f"no Dask scheduler answers at {address}: {error}") from error
+        # first by hand: a Client waits long for a port where nobody listens, and leaves a thread behind if it fails
+        socket.create_connection(get_address_host_port(address), timeout=CONNECT).close()
+        client = Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ExecutorError(
+            f"no Dask scheduler answers at {address} ({error}); give the address that `dask scheduler` prints, "
+            "for example dask:tcp://127.0.0.1:8786"
+        ) from error
     with contextlib.closing(client):
+        if not client.scheduler_info()["workers"]:
+            print(f"corollary: the Dask scheduler at {address} has no worker yet; waiting for one", file=sys.stderr)
         yield client.get_executor()

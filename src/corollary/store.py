@@ -1,7 +1,8 @@
 """Results by content: a block of replicates is looked up by everything it depends on, and written so that it is whole.
 
-Two files per result: KEY.npz (arrays, no pickles) and KEY.json (what the key stands for, and the checksum of the .npz).
-Both are written to a temporary name, flushed, and renamed; the .json comes last and marks the result as done.
+Two files per result: KEY.json (what the key stands for, the checksum of the data, and its own) and KEY-CHECKSUM.npz
+(the arrays, no pickles). Both are written to a temporary name, flushed, and renamed; KEY.json comes last and marks the
+result as done. As the data's name holds its checksum, two processes with the same result cannot mix their files.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 from corollary.seeds import canonical_json
 
 Arrays = dict[str, np.ndarray]
+ABANDONED = 86400.0  # seconds after which a temporary file belongs to a process that was killed
 
 
 class StoreError(RuntimeError):
@@ -57,26 +60,45 @@ class Store:
         self.problems: list[str] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._sweep_out()
         except OSError as error:
-            raise StoreError(f"cannot make the store {self.path}: {error.strerror}; choose another folder") from error
+            raise StoreError(f"cannot make the store {self.path}: {_reason(error)}; choose another folder") from error
 
-    def _files(self, key: str) -> tuple[Path, Path]:
-        folder = self.path / key[:2]
-        return folder / f"{key}.npz", folder / f"{key}.json"
+    def _sweep_out(self) -> None:
+        for left in self.path.glob("*/.*.tmp"):
+            try:
+                if left.stat().st_mtime < time.time() - ABANDONED:
+                    left.unlink()
+            except OSError:  # another process was faster, or nothing can be removed here
+                continue
+
+    def _mark(self, key: str) -> Path:
+        return self.path / key[:2] / f"{key}.json"
 
     def get(self, key: str) -> Arrays | None:
         """The arrays of a finished, undamaged result, or None."""
-        data, mark = self._files(key)
+        mark = self._mark(key)
         try:
-            record = json.loads(mark.read_bytes())
-            content = data.read_bytes()
+            text = mark.read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            return self._damaged(mark, str(error))
-        if not isinstance(record, dict) or record.get("key") != key:
+        except OSError as error:
+            return self._damaged(mark, _reason(error))
+        try:
+            record = json.loads(text)
+            whole = isinstance(record, dict) and text == _sealed({k: v for k, v in record.items() if k != "seal"})
+        except (ValueError, RecursionError):
+            whole = False
+        if not whole:
+            return self._damaged(mark, "it is damaged, or no record of a result")
+        if record.get("key") != key:
             return self._damaged(mark, "it belongs to another result")
-        if record.get("sha256") != hashlib.sha256(content).hexdigest():
+        data = mark.with_name(f"{key}-{record['sha256'][:16]}.npz")
+        try:
+            content = data.read_bytes()
+        except OSError as error:
+            return self._damaged(data, _reason(error))
+        if record["sha256"] != hashlib.sha256(content).hexdigest():
             return self._damaged(data, "its checksum differs from the record")
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -88,21 +110,31 @@ class Store:
         self.problems.append(f"{file}: {why}; computed anew")
 
     def put(self, key: str, arrays: Arrays, record: Mapping[str, Any]) -> None:
-        """Write a result; done when this returns."""
-        data, mark = self._files(key)
+        """Write a result; done when this returns. Raises StoreError where the disk does not take it."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         content = buffer.getvalue()
-        full = {**record, "key": key, "sha256": hashlib.sha256(content).hexdigest()}
+        checksum = hashlib.sha256(content).hexdigest()
+        mark = self._mark(key)
         try:
-            data.parent.mkdir(exist_ok=True)
-            _write(data, content)
-            _write(mark, json.dumps(full, sort_keys=True).encode())
+            mark.parent.mkdir(exist_ok=True)
+            _write(mark.with_name(f"{key}-{checksum[:16]}.npz"), content)
+            _write(mark, _sealed({**record, "key": key, "sha256": checksum}))
         except OSError as error:
             raise StoreError(
-                f"cannot write to the store {self.path}: {error.strerror}; free some space or choose another folder "
+                f"cannot write to the store {self.path}: {_reason(error)}; free some space or choose another folder "
                 "(results stored so far are kept)"
             ) from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _sealed(record: Mapping[str, Any]) -> bytes:
+    """The record as text with a checksum of itself: the only bytes that are accepted for this record."""
+    seal = hashlib.sha256(canonical_json(record).encode()).hexdigest()
+    return canonical_json({**record, "seal": seal}).encode()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -116,3 +148,15 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    _flush_names(path.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    """A rename survives a power cut once the folder is on the disk."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
@@ -19,12 +20,16 @@ import numpy as np
 from corollary.arrays import namespace_for, to_numpy
 from corollary.executors import Processes, executor_from
 from corollary.seeds import seed_sequences
+from corollary.sources import differing, own_modules, package_digests
 from corollary.store import key_of
 
 __all__ = ["SweepError", "Task", "execute", "executor_from", "sweep"]
 
 TRIES = 3  # of a task whose worker was killed
+WATCH = 5.0  # seconds without a result after which the workers are looked at
+LOST = "its worker was killed (out of memory?) or the executor was shut down; finished results are kept"
 Arrays = dict[str, np.ndarray]
+Done = Callable[[int, Arrays, float], None]
 
 
 class Experiment(Protocol):
@@ -61,17 +66,36 @@ class Task:
         """Everything the result depends on; a dtype stands in the point, or is bound to `run` and so in its source."""
         return {
             "experiment": self.experiment.id, "point": dict(self.point), "start": self.start, "stop": self.stop,
-            "root": self.root, "device": self.device, "source": _source(self.experiment),
+            "root": self.root, "device": self.device, "source": _source(self.experiment).digest,
         }  # fmt: skip
 
 
-_sources: dict[int, tuple[Any, str]] = {}
+@dataclass(frozen=True)
+class _Source:
+    """Where an experiment comes from. `experiment` is kept alive, so that its id stays its own."""
+
+    experiment: Any
+    digest: str
+    own: list[str]
+    package: dict[str, str]
 
 
-def _source(experiment: Any) -> str:
-    if id(experiment) not in _sources:  # the experiment is kept alive beside its digest, so that the id stays its own
-        _sources[id(experiment)] = (experiment, experiment.source_digest())
-    return _sources[id(experiment)][1]
+_sources: dict[int, _Source] = {}
+
+
+def _source(experiment: Any) -> _Source:
+    if id(experiment) not in _sources:
+        function = getattr(experiment, "source", None) or experiment.run
+        try:
+            found = _Source(
+                experiment, experiment.source_digest(), own_modules(function), package_digests(function)
+            )  # fmt: skip
+        except (TypeError, ValueError, LookupError) as error:
+            raise SweepError(
+                f"experiment {experiment.id} cannot be given a key in the store: {error.args[0]}"
+            ) from error
+        _sources[id(experiment)] = found
+    return _sources[id(experiment)]
 
 
 def execute(task: Task) -> Arrays:
@@ -92,36 +116,35 @@ def execute(task: Task) -> Arrays:
     return arrays
 
 
-def _execute_pickled(payload: bytes) -> tuple[Arrays, float]:
+def _execute_pickled(payload: bytes, package: dict[str, str]) -> tuple[Arrays, float]:
+    """In a worker. Refuses where this package's files are not those the key was made of."""
     started = time.perf_counter()
-    return execute(cloudpickle.loads(payload)), time.perf_counter() - started
+    task = cloudpickle.loads(payload)
+    other = differing(package)
+    if other:
+        raise SweepError(
+            f"{task}: on {platform.node()} the source of {', '.join(other)} is not the one this run began with; "
+            "start again after an edit, or install the same version on every machine"
+        )
+    return execute(task), time.perf_counter() - started
 
 
-def _payload(task: Task) -> bytes:
-    """The task as bytes. A user's own file or test module, which a worker could not import, travels by value."""
-    own = [sys.modules[name] for name in _own_modules(task.experiment)]
+def _payload(task: Task) -> tuple[bytes, dict[str, str]]:
+    """The task as bytes. A user's own files or test module, which a worker could not import, travel by value."""
+    source = _source(task.experiment)
+    own = [sys.modules[name] for name in source.own if name in sys.modules]
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps(task)
+        return cloudpickle.dumps(task), source.package
+    except Exception as error:  # whatever a user's object raises when it is pickled
+        raise SweepError(
+            f"{task} cannot be sent to another process: {type(error).__name__}: {error}; "
+            "run it in this one (executor serial), or hold no locks, files or generators in the measurement"
+        ) from error
     finally:
         for module in own:
             cloudpickle.unregister_pickle_by_value(module)
-
-
-def _own_modules(experiment: Any) -> set[str]:
-    """Modules of the experiment's functions that are neither ours nor installed."""
-    functions = [f for f in (getattr(experiment, "source", None), experiment.run) if f is not None]
-    functions = [f.func if isinstance(f, functools.partial) else f for f in functions]
-    names = {getattr(f, "__module__", "") for f in functions}
-    installed = {"", "__main__", *sys.stdlib_module_names}
-    return {
-        name
-        for name in names
-        if name in sys.modules
-        and name.split(".")[0] not in {"corollary", *installed}
-        and "site-packages" not in (getattr(sys.modules[name], "__file__", None) or "site-packages")
-    }
 
 
 @functools.cache
@@ -167,38 +190,80 @@ def sweep(
         for i in todo:
             begun = time.perf_counter()
             done(i, execute(tasks[i]), time.perf_counter() - begun)
+    elif isinstance(executor, Processes):
+        _map_processes(tasks, todo, executor, done)
     else:
-        _map(tasks, todo, executor, done)
+        for i in _fly(tasks, deque(todo), executor, max(len(todo), 1), done):
+            raise SweepError(f"{tasks[i]}: {LOST}")
     return [results[i] for i in range(len(tasks))]
 
 
-def _map(tasks: Sequence[Task], todo: list[int], executor: Any, done: Callable[[int, Arrays, float], None]) -> None:
-    tries = dict.fromkeys(todo, 0)
-    while tries:
-        pool = executor.pool() if isinstance(executor, Processes) else executor
-        pending: dict[Future, int] = {}
+def _map_processes(tasks: Sequence[Task], todo: list[int], executor: Processes, done: Done) -> None:
+    """Tasks in flight when a worker died fly again one at a time, so that the one that kills its worker is known."""
+    together, alone = deque(todo), deque[int]()
+    deaths: Counter[int] = Counter()
+    try:
+        while together or alone:
+            if alone:
+                lost = _fly(tasks, alone, executor, 1, done)
+                deaths.update(lost)
+            else:
+                lost = _fly(tasks, together, executor, 2 * executor.workers, done)
+            if lost:
+                executor.discard()
+            for i in lost:
+                if deaths[i] == TRIES:
+                    raise SweepError(f"{tasks[i]}: {LOST}")
+            alone.extendleft(reversed(lost))
+    except BaseException:
+        executor.discard()
+        raise
+
+
+def _fly(tasks: Sequence[Task], waiting: deque[int], executor: Any, width: int, done: Done) -> list[int]:
+    """Run the waiting tasks, at most `width` in flight; those in flight when the executor broke, else none."""
+    flying: dict[Future, int] = {}
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < width:
+                arguments = _payload(tasks[waiting[0]])
+                i = waiting.popleft()
+                try:
+                    flying[executor.submit(_execute_pickled, *arguments)] = i
+                except BrokenExecutor:
+                    return [i, *flying.values()]
+            landed = wait(flying, timeout=WATCH, return_when=FIRST_COMPLETED).done
+            if not landed and isinstance(executor, Processes) and executor.lost_one():
+                return list(flying.values())
+            if _land(tasks, flying, landed, done):
+                return list(flying.values())
+    except BaseException:
+        for future in flying:
+            future.cancel()
+        raise
+    return []
+
+
+def _land(tasks: Sequence[Task], flying: dict[Future, int], landed: Iterable[Future], done: Done) -> bool:
+    """Keep every result there is, then raise the first failure; True if the executor broke."""
+    broken, failures = False, []
+    for future in landed:
+        i = flying[future]
         try:
-            for i in tries:
-                pending[pool.submit(_execute_pickled, _payload(tasks[i]))] = i
-            while pending:
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    i = pending.pop(future)
-                    arrays, seconds = future.result()
-                    done(i, arrays, seconds)
-                    del tries[i]
-        except (BrokenProcessPool, CancelledError) as error:
-            if isinstance(executor, Processes):
-                executor.discard()
-            for i in tries:
-                tries[i] += 1
-            lost = next((i for i, n in tries.items() if n >= TRIES), None)
-            if lost is not None or not isinstance(executor, Processes):
-                culprit = tasks[next(iter(tries)) if lost is None else lost]
-                why = "its worker was killed (out of memory?); finished results are kept"
-                raise SweepError(f"{culprit}: {why}") from error
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            if isinstance(executor, Processes):
-                executor.discard()
-            raise
+            arrays, seconds = future.result()
+        except BrokenExecutor:
+            broken = True
+            continue
+        except Exception as error:
+            failures.append((i, error))
+        else:
+            done(i, arrays, seconds)
+        del flying[future]
+    for i, error in failures:
+        if isinstance(error, SweepError):
+            raise error
+        why = (
+            LOST if isinstance(error, CancelledError) else f"{type(error).__name__}: {error}; finished results are kept"
+        )
+        raise SweepError(f"{tasks[i]}: {why}") from error
+    return broken

@@ -1,12 +1,12 @@
 """A sweep computes each block once, keeps what is done, and names what failed; in this process and in others."""
 
+import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import textwrap
-import time
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 from corollary.claims import Experiment
-from corollary.executors import Processes, executor_from
-from corollary.sources import closure, source_digest, source_files
+from corollary.executors import executor_from
 from corollary.store import MemoryStore, Store
-from corollary.sweep import SweepError, Task, sweep
+from corollary.sweep import SweepError, Task, _execute_pickled, _payload, sweep
 
 
 def draws(point, seeds, xp):
@@ -39,24 +38,43 @@ def as_bytes(results):
     return [r["x"].tobytes() for r in results]
 
 
-def test_processes_threads_and_this_process_give_the_same_bytes():
+class Immediate(Executor):
+    """The least an executor can be."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def test_every_executor_gives_the_same_bytes():
+    """This process, threads, our processes, the standard library's, and one of the user's own."""
     wanted = as_bytes(sweep(tasks(draws), store=MemoryStore()))
-    with ThreadPoolExecutor(2) as threads:
-        assert as_bytes(sweep(tasks(draws), store=MemoryStore(), executor=threads)) == wanted
-    with executor_from("processes:2") as processes:
-        assert as_bytes(sweep(tasks(draws), store=MemoryStore(), executor=processes)) == wanted
+    with (
+        ThreadPoolExecutor(2) as threads,
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as standard,
+        executor_from("processes:2") as processes,
+    ):
+        for executor in (threads, standard, processes, Immediate()):
+            assert as_bytes(sweep(tasks(draws), store=MemoryStore(), executor=executor)) == wanted
 
 
-def test_stored_blocks_are_not_computed_again(tmp_path, monkeypatch):
-    calls = []
+CALLS: list[int] = []
 
-    def counted(point, seeds, xp):
-        calls.append(point["n"])
-        return draws(point, seeds, xp)
 
+def counted(point, seeds, xp):
+    CALLS.append(point["n"])
+    return draws(point, seeds, xp)
+
+
+def test_stored_blocks_are_not_computed_again(tmp_path):
+    CALLS.clear()
     first = sweep(tasks(counted, blocks=1), store=Store(tmp_path))
     more = sweep(tasks(counted, blocks=2), store=Store(tmp_path))
-    assert calls == [1, 2, 3, 1, 2, 3] and as_bytes(more)[::2] == as_bytes(first)
+    assert CALLS == [1, 2, 3, 1, 2, 3] and as_bytes(more)[::2] == as_bytes(first)
 
 
 def test_progress_counts_every_block_and_ends_at_the_total():
@@ -102,117 +120,61 @@ def test_a_killed_worker_is_replaced_and_its_block_done_again(tmp_path):
     assert flag.exists() and len(results) == 6
 
 
-def test_a_worker_that_always_dies_ends_in_one_error():
-    def dies(point, seeds, xp):
+def dies_at_two(point, seeds, xp):
+    if point["n"] == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-
-    processes = Processes(1)
-    with pytest.raises(SweepError, match="worker was killed"):
-        sweep(tasks(dies, points=(1,), blocks=1), store=MemoryStore(), executor=processes)
-    processes.discard()
+    return draws(point, seeds, xp)
 
 
-SLOW = """
-import os, sys, time
-import numpy as np
-from corollary.claims import Experiment
-from corollary.executors import executor_from
-from corollary.store import Store
-from corollary.sweep import Task, sweep
-
-def slow(point, seeds, xp):
-    with open(sys.argv[2] if len(sys.argv) > 2 else PIDS, "a") as f:
-        f.write(f"{os.getpid()} {point['n']}\\n")
-    time.sleep(0.15)
-    return {"x": np.array([np.random.default_rng(s).random() for s in seeds])}
-
-PIDS = os.environ["PIDS"]
-if __name__ == "__main__":
-    import slow_module
-    e = Experiment("test.slow", slow_module.slow)
-    with executor_from("processes:2") as executor:
-        sweep([Task(e, {"n": n}, 0, 4) for n in range(12)], store=Store(sys.argv[1]), executor=executor,
-              progress=lambda done, total, s: print(done, flush=True))
-"""
+def test_a_task_that_always_kills_its_worker_is_named_and_the_others_are_kept(tmp_path):
+    """Whatever was in flight beside it: the suspects fly alone."""
+    with (
+        executor_from("processes:2") as processes,
+        pytest.raises(SweepError, match=r"{'n': 2}, replicates 0 to 3.*kill"),
+    ):
+        sweep(tasks(dies_at_two, blocks=1), store=Store(tmp_path), executor=processes)
+    kept = {json.loads(p.read_text())["point"]["n"] for p in tmp_path.rglob("*.json")}
+    assert {1} <= kept <= {1, 3}
 
 
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" if Path(f"/proc/{pid}").exists() else False
+def test_a_broken_executor_of_the_users_is_one_error():
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as standard:
+        with pytest.raises(SweepError, match="its worker was killed.*finished results are kept"):
+            sweep(tasks(dies_at_two, points=(2,)), store=MemoryStore(), executor=standard)
 
 
-@pytest.mark.parametrize("after", [1, 3, 5, 7, 9])
-def test_killing_the_parent_leaves_no_worker_and_loses_nothing_reported(tmp_path, after):
-    (tmp_path / "slow_module.py").write_text(textwrap.dedent(SLOW))
-    pids = tmp_path / "pids"
-    environment = {**os.environ, "PIDS": str(pids), "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.pathsep.join(sys.path)}"}
-    command = [sys.executable, str(tmp_path / "slow_module.py"), str(tmp_path / "store")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as parent:
-        assert parent.stdout is not None
-        for line in parent.stdout:
-            if int(line) == after:
-                parent.kill()
-                break
-    reported = {p.name for p in (tmp_path / "store").rglob("*.json")}
-    assert len(reported) >= after
-    workers = {int(line.split()[0]) for line in pids.read_text().splitlines()}
-    deadline = time.monotonic() + 10
-    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(alive(pid) for pid in workers)
-    done = {p.name: p.with_suffix(".npz").read_bytes() for p in (tmp_path / "store").rglob("*.json")}
-    begun = len(pids.read_text().splitlines())
-    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=60)
-    final = {p.name: p.with_suffix(".npz").read_bytes() for p in (tmp_path / "store").rglob("*.json")}
-    assert len(final) == 12 and all(final[name] == content for name, content in done.items())
-    assert len(pids.read_text().splitlines()) - begun == 12 - len(done)  # nothing stored is computed again
+def test_a_measurement_that_cannot_travel_is_named():
+    lock = threading.Lock()
+
+    def locked(point, seeds, xp):
+        with lock:
+            return draws(point, seeds, xp)
+
+    with executor_from("processes:1") as processes, pytest.raises(SweepError, match="locked.*cannot be sent.*serial"):
+        sweep(tasks(locked), store=MemoryStore(), executor=processes)
 
 
-def test_the_source_of_a_result_is_its_import_closure_and_what_is_bound_to_it():
-    from functools import partial
-
-    from corollary.sims.ntk import experiments
-
-    modules = closure("corollary.sims.ntk.experiments")
-    assert "corollary.sims.common.networks" in modules and "corollary.arrays" in modules
-    assert not any(m.startswith("corollary.theory") or m == "corollary.sweep" for m in modules)
-    kernel: Any = experiments.initial_kernel
-    base = source_digest(kernel)
-    assert base == source_digest(experiments.initial_kernel)
-    bound = [source_digest(partial(kernel, data=x)) for x in (np.ones(2), np.zeros(2), 1, 2)]
-    assert len({base, *bound}) == 5
-    assert source_files(__name__)[0] == __file__
+def test_a_worker_with_other_sources_refuses():
+    """On a cluster with another version, or after an edit: its result would be stored under a key that is not its."""
+    (task, *_) = tasks(initial_kernel_of_ours)
+    payload, package = _payload(task)
+    assert "corollary.arrays" in package
+    with pytest.raises(SweepError, match="source of corollary.arrays is not the one this run began with"):
+        _execute_pickled(payload, {**package, "corollary.arrays": "0" * 64})
+    with pytest.raises(SweepError, match="source of corollary.gone is not the one"):
+        _execute_pickled(payload, {**package, "corollary.gone": "0" * 64})
+    arrays, _ = _execute_pickled(payload, package)
+    assert arrays["x"].shape == (4,)
 
 
-def test_an_edit_in_any_module_used_changes_the_digest_and_only_then(tmp_path):
-    """On a copy of the package: editing sims/common/activations.py reaches kernels, editing theory does not."""
-    import shutil
+def initial_kernel_of_ours(point, seeds, xp):
+    from corollary.arrays import to_numpy
 
-    import corollary
+    return {"x": to_numpy(np.ones(len(seeds)))}
 
-    home = Path(corollary.__file__).parent
-    shutil.copytree(home, tmp_path / "corollary", ignore=shutil.ignore_patterns("__pycache__"))
-    program = (
-        "from corollary.sources import source_digest; from corollary.sims.ntk import experiments;"
-        "print(source_digest(experiments.initial_kernel))"
-    )
 
-    def digest():
-        run = subprocess.run(
-            [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return run.stdout
-
-    def edit(name):
-        file = tmp_path / "corollary" / name
-        file.write_text(file.read_text() + "# edited\n")
-
-    before = digest()
-    edit("theory/ntk/layers.py")
-    assert digest() == before
-    edit("sims/common/activations.py")
-    assert digest() != before
+def test_an_experiment_without_a_key_is_named():
+    any_run: Any = draws
+    run = partial(any_run, generator=np.random.default_rng())
+    with pytest.raises(SweepError, match="experiment test.unkeyed cannot be given a key.*Generator"):
+        sweep([Task(Experiment("test.unkeyed", run), {}, 0, 4)], store=MemoryStore())

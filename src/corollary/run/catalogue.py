@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ from corollary.seeds import stable_hash
 
 class UnknownName(LookupError):
     """A paper, claim or file that is not there; the message suggests the nearest."""
+
+
+class BadFile(ValueError):
+    """A user's file that fails when it is loaded."""
 
 
 @dataclass
@@ -78,7 +83,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def load_file(path: str) -> list[Claim]:
-    """Claims declared in a Python file of the user's. Raises UnknownName for a file that is not there."""
+    """Claims declared in a Python file of the user's. As with `python FILE.py`, it may import the files beside it.
+
+    Raises UnknownName for a file that is not there or declares nothing, BadFile for one that cannot be run.
+    """
     file = Path(path)
     if not file.is_file():
         raise UnknownName(f"no file {path}; give the path of a Python file that declares claims")
@@ -88,7 +96,17 @@ def load_file(path: str) -> list[Claim]:
         raise UnknownName(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    if str(file.resolve().parent) not in sys.path:
+        sys.path.insert(0, str(file.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        what = error.msg if isinstance(error, SyntaxError) else error
+        where = f"{path}, line {line}" if line else path
+        raise BadFile(f"{where}: the file cannot be loaded: {type(error).__name__}: {what}") from error
     claims = _declared([module], Claim)
     if not claims:
         raise UnknownName(f"{path} declares no claims: a claim is a module-level variable, name = Claim(...)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,9 +11,8 @@ from typing import Any
 
 from corollary.claims import Claim, ClaimError, Derived
 from corollary.run.catalogue import derivations
+from corollary.run.log import append, read_log
 from corollary.verdicts import Outcome, Verdict
-
-LOG = "log.jsonl"
 
 
 @dataclass
@@ -37,26 +35,6 @@ class Verification:
         return sum(v.epsilon for v in self.verdicts)
 
 
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """Earlier runs; a line cut short by a crash is skipped (the run it belonged to did not finish)."""
-    path = out / LOG
-    entries = []
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return entries
-
-
-def _append(out: Path, entry: dict[str, Any]) -> None:
-    with open(out / LOG, "a") as log:
-        log.write(json.dumps(entry) + "\n")
-        log.flush()
-        os.fsync(log.fileno())
-
-
 def with_history(verdict: Verdict, claim: Claim, log: Iterable[dict[str, Any]]) -> Verdict:
     """Number the stream among all seed roots this claim was ever judged on, and name what came before."""
     streams: dict[int, str] = {}
@@ -65,6 +43,10 @@ def with_history(verdict: Verdict, claim: Claim, log: Iterable[dict[str, Any]]) 
             streams[entry["seed_root"]] = entry["outcome"]
     before = [outcome for root, outcome in streams.items() if root != verdict.seed_root]
     return verdict.with_(stream=len(before) + len(verdict.earlier) + 1, earlier=before + verdict.earlier)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def derivations_of(claims: Iterable[Claim]) -> list[str]:
@@ -83,9 +65,12 @@ def verify(
     progress: Callable[[str], Any] | None = None,
     report: Callable[[Verdict | Derived], None] = lambda result: None,
     all_derivations: bool = False,
+    fresh: bool = False,
 ) -> Verification:
-    """Judge the claims and run their derivations (or all). `report` gets each result as it comes."""
+    """Judge the claims and run their derivations (or all). `report` gets each result as it comes; the log is told
+    whether `root` was drawn afresh."""
     log = read_log(out)
+    run = f"{_now()} {os.getpid()}"
     result = Verification(root=root, scale=scale)
     wanted = derivations_of(claims)
     known = derivations() if all_derivations or wanted else {}
@@ -102,12 +87,12 @@ def verify(
         )
         verdict = with_history(verdict, claim, log)
         entry = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "scale": scale,
+            "date": _now(), "run": run, "root": root, "fresh": fresh, "scale": scale,
             "claim": verdict.id, "fingerprint": claim.fingerprint(), "seed_root": verdict.seed_root,
             "outcome": str(verdict.outcome), "expected": str(verdict.expected), "n": verdict.n,
             "unstable": verdict.unstable, "epsilon": verdict.epsilon, "device": device,
         }  # fmt: skip
-        _append(out, entry)
+        append(out, entry)
         log.append(entry)
         result.verdicts.append(verdict)
         report(verdict)

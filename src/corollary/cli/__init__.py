@@ -1,82 +1,39 @@
-"""The command line: list, show, verify, reproduce, doctor. Exit code 0 iff everything came out as expected."""
+"""The command line: list, show, verify, reproduce, log, doctor. Exit code 0 iff everything came out as expected."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from corollary.claims import SCALES, ClaimError, Derived
+from corollary.claims import Derived
+from corollary.cli.session import (
+    OUT,
+    AsJson,
+    Device,
+    Executor,
+    Fresh,
+    Out,
+    Scale,
+    Seed,
+    Stop,
+    check,
+    ended_by,
+    out_console,
+    session,
+)
 from corollary.verdicts import Verdict
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Theorems about neural networks: formulas, experiments, derivations and verdicts with a stated error rate.",
 )  # fmt: skip
-
-Scale = Annotated[str, typer.Option(help="smoke, laptop or paper")]
-Device = Annotated[str, typer.Option(help="cpu or cuda")]
-Seed = Annotated[int, typer.Option(help="seed root; a REFUTED is repeated on the next one")]
-Fresh = Annotated[bool, typer.Option("--fresh-seed", help="draw the seed root and print it")]
-Executor = Annotated[str | None, typer.Option(help="serial, processes, processes:N or dask:ADDRESS")]
-Out = Annotated[Path, typer.Option(help="folder for figures, store and log")]
-AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output on standard output")]
-
-out_console = Console(highlight=False, soft_wrap=True)
-err_console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-class Stop(Exception):
-    """An error to be shown as one line, exit code 2."""
-
-
-def _check(scale: str, device: str) -> None:
-    from corollary.arrays import namespace_for
-
-    if scale not in SCALES:
-        raise Stop(f"unknown scale {scale!r}; expected one of {', '.join(SCALES)}")
-    try:
-        namespace_for(device)
-    except (RuntimeError, ValueError) as error:
-        raise Stop(str(error)) from error
-
-
-def _folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".writable.{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise Stop(f"cannot write to the output folder {out}: {error.strerror}; choose another with --out") from error
-    return out
-
-
-@contextlib.contextmanager
-def _bar():
-    """A progress bar on standard error with the time left; nothing where that is not a terminal."""
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeRemainingColumn(), console=err_console, transient=True, disable=not err_console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=1)
-
-        def start(name: str):
-            return lambda done, total, seconds: progress.update(
-                task, description=name, completed=done, total=max(total, 1)
-            )
-
-        yield start
 
 
 def _line(result: Verdict | Derived) -> str:
@@ -97,14 +54,6 @@ def _table(verdicts: list[Verdict]) -> Table:
         counts = f"{len(v.rivals_rejected)} of {len(v.rivals_rejected) + len(v.rivals_alive)}"
         table.add_row(v.id, v.kind, str(v.outcome) + (" (unstable)" if v.unstable else ""), str(v.n), rate, counts)
     return table
-
-
-def _session(out: Path, executor: str | None, device: str):
-    from corollary.store import Store
-    from corollary.sweep import executor_from
-
-    store = Store(out / "store")
-    return store, executor_from(executor or ("processes" if device == "cpu" else "serial"), device)
 
 
 def _finish(result: Any, as_json: bool, out: Path) -> None:
@@ -152,7 +101,7 @@ def show(
     from corollary.run.catalogue import UnknownName, nearest, papers
 
     every = papers()
-    _check(scale, "cpu")
+    check(scale, "cpu")
     if name in every:
         entry = every[name]
         if bibtex:
@@ -187,23 +136,20 @@ def verify(
     seed: Seed = 0,
     fresh_seed: Fresh = False,
     executor: Executor = None,
-    out: Out = Path("corollary-out"),
+    out: Out = OUT,
     as_json: AsJson = False,
 ) -> None:
     """Judge claims and run derivations."""
     from corollary.run.catalogue import select
-    from corollary.run.verify import verify as run
+    from corollary.run.verify import verify as judge
 
-    _check(scale, device)
+    check(scale, device)
     claims = select(names or [])
-    root = secrets.randbits(48) if fresh_seed else seed
-    folder = _folder(out)
-    store, pool = _session(folder, executor, device)
     report = (lambda r: None) if as_json else (lambda r: out_console.print(_line(r), markup=False))
-    with pool as workers, _bar() as start:
-        result = run(claims, scale=scale, root=root, out=folder, device=device, executor=workers, store=store,
-                     progress=start, report=report, all_derivations=not names)  # fmt: skip
-    _finish(result, as_json, folder)
+    with session(out, executor, device, seed, fresh_seed) as run:
+        result = judge(claims, scale=scale, progress=run.start, report=report, all_derivations=not names,
+                       fresh=fresh_seed, **run.arguments())  # fmt: skip
+    _finish(result, as_json, out)
 
 
 @app.command()
@@ -215,7 +161,7 @@ def reproduce(
     seed: Seed = 0,
     fresh_seed: Fresh = False,
     executor: Executor = None,
-    out: Out = Path("corollary-out"),
+    out: Out = OUT,
     as_json: AsJson = False,
 ) -> None:
     """Figures (PDF, PNG, CSV, provenance) and verdicts."""
@@ -223,19 +169,16 @@ def reproduce(
     from corollary.run.catalogue import UnknownName, nearest, papers
     from corollary.run.render import draw_figure
     from corollary.run.verify import Verification
-    from corollary.run.verify import verify as run
+    from corollary.run.verify import verify as judge
 
-    _check(scale, device)
+    check(scale, device)
     every = papers()
     for key in keys or []:
         if key not in every:
             raise UnknownName(f"unknown paper {key!r}{nearest(key, every)}")
-    root = secrets.randbits(48) if fresh_seed else seed
-    folder = _folder(out)
-    store, pool = _session(folder, executor, device)
-    say = (lambda text: None) if as_json else (lambda text: out_console.print(text, markup=False))
-    total = Verification(root=root, scale=scale)
-    with pool as workers, _bar() as start:
+    show = (lambda text: None) if as_json else (lambda text: out_console.print(text, markup=False))
+    with session(out, executor, device, seed, fresh_seed) as run:
+        total = Verification(root=run.root, scale=scale)
         for key in keys or list(every):
             entry, started = every[key], time.perf_counter()
             figures = [f for f in entry.figures if figure is None or f.number == figure]
@@ -243,20 +186,18 @@ def reproduce(
                 known = ", ".join(f.number for f in entry.figures)
                 raise UnknownName(f"{key} has no figure {figure!r}; it has {known or 'none'}")
             for f in figures:
-                paths = draw_figure(
-                    f, entry.paper, scale=scale, root=root, out=folder, device=device, executor=workers, store=store,
-                    style=style.context, progress=start(f"{key} figure {f.number}"),
-                )  # fmt: skip
-                say(f"figure {f.number}: {', '.join(str(p) for p in paths)}")
+                paths = draw_figure(f, entry.paper, scale=scale, style=style.context,
+                                    progress=run.start(f"{key} figure {f.number}"), **run.arguments())  # fmt: skip
+                show(f"figure {f.number}: {', '.join(str(p) for p in paths)}")
             if figure is None:
-                part = run(entry.claims, scale=scale, root=root, out=folder, device=device, executor=workers,
-                           store=store, progress=start, report=lambda r: say(_line(r)))  # fmt: skip
+                part = judge(entry.claims, scale=scale, progress=run.start, report=lambda r: show(_line(r)),
+                             fresh=fresh_seed, **run.arguments())  # fmt: skip
                 total.verdicts += part.verdicts
                 total.derived += part.derived
-            say(f"{key}: {time.perf_counter() - started:.1f} s")
+            show(f"{key}: {time.perf_counter() - started:.1f} s")
     if figure is not None:
         return
-    _finish(total, as_json, folder)
+    _finish(total, as_json, out)
 
 
 @app.command()
@@ -273,7 +214,7 @@ def doctor() -> None:
         out_console.print("GPU: usable")
     except RuntimeError as error:
         out_console.print(f"GPU: {error}")
-    record = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu-suite.json"
+    record = Path(__file__).resolve().parents[3] / "benchmarks" / "gpu-suite.json"
     if record.is_file():
         ran = json.loads(record.read_text())
         out_console.print(f"GPU suite last ran {ran['date']} on {ran['device']} at commit {ran['commit']}")
@@ -281,20 +222,35 @@ def doctor() -> None:
         out_console.print("GPU suite: never run (no committed result file)")
 
 
+@app.command()
+def log(
+    out: Out = OUT,
+    fresh: Annotated[bool, typer.Option("--fresh", help="only runs on a drawn seed root")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="as a table for a document")] = False,
+) -> None:
+    """Every run recorded in the output folder: its seed root, and how many verdicts came out as expected."""
+    from corollary.run.log import read_log, summary
+
+    runs = [run for run in summary(read_log(out)) if run.fresh or not fresh]
+    if not runs:
+        raise Stop(f"no runs are recorded in {out}; `corollary verify` writes the log, --out names the folder")
+    columns = ("date", "seed root", "scale", "device", "as expected", "remarks")
+    rows = [
+        (r.date, str(r.root), r.scale, r.device, f"{r.as_expected} of {r.verdicts}", "; ".join(r.remarks))
+        for r in runs
+    ]  # fmt: skip
+    total, fine = sum(r.verdicts for r in runs), sum(r.as_expected for r in runs)
+    last = f"{len(runs)} runs, {total} verdicts, {fine} as expected"
+    if markdown:
+        print("\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)), last, sep="\n\n")
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    out_console.print(table)
+    out_console.print(last)
+
+
 def main() -> None:
-    """Entry point: errors of use and of claims in one line, exit code 2."""
-    from corollary.executors import ExecutorError
-    from corollary.run.catalogue import UnknownName
-    from corollary.store import StoreError
-    from corollary.sweep import SweepError
-
-    try:
-        app()
-    except (Stop, UnknownName, ClaimError, StoreError, SweepError, ExecutorError) as error:
-        message = error.args[0] if error.args else str(error)
-        print(f"corollary: {message}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
+    """Entry point: errors of use, of claims and of the disk in one line, exit code 2."""
+    sys.exit(ended_by(app))
