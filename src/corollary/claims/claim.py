@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from corollary.claims.experiment import DEFAULT_REPLICATES, Reading, as_reading, at_scale, points_at
+from corollary.claims.experiment import DEFAULT_REPLICATES, SCALES, Reading, as_reading, at_scale, points_at
+from corollary.claims.fingerprint import fingerprint
 from corollary.verdicts import (
     DEFAULT_EPS,
     ClaimError,
@@ -25,8 +25,6 @@ from corollary.verdicts import (
     raise_unless_expected,
     walk,
 )
-
-LEAST_RIVALS = 2
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,8 @@ class Claim:
     dicts, a dict of lists (a grid), or either by scale; default: the experiment's. replicates: the budget, by scale.
     rivals: name → value, function or `printed(…)`. uses: claims it rests on. checked_by: ids of derivations.
     given: what is held fixed. design=Fixed(R): one look at R. expected: REFUTED for an erratum without a correction.
-    Raises ClaimError at declaration for a margin or regime without because=, at the first look for rivals that cannot
-    be told from the theory.
+    Raises ClaimError at declaration for a margin or regime without because=, and for rivals that cannot be told from
+    the theory: at once where theory and rivals are plain numbers, before anything is drawn where they are functions.
     """
 
     statement: str
@@ -90,6 +88,9 @@ class Claim:
         if not self.module:
             caller = sys._getframe(2)  # __post_init__ ← __init__ ← the module that declares the claim
             object.__setattr__(self, "module", caller.f_globals.get("__name__", ""))
+        if self.rivals and not _computed([vars(self.kind), self.plain_rivals()]):
+            for scale in self._declared_scales():
+                self.separations(scale)
 
     @property
     def name(self) -> str:
@@ -112,6 +113,8 @@ class Claim:
         return DEFAULT_REPLICATES if self.replicates is None else self.replicates
 
     def points_at(self, scale: str) -> list[dict[str, Any]]:
+        if self.points is None and self.measure is None:
+            return [{}]
         points = self.reading.experiment.points if self.points is None else self.points
         return points_at(points, scale)
 
@@ -123,9 +126,28 @@ class Claim:
         return {name: r.value if isinstance(r, Printed) else r for name, r in self.rivals.items()}
 
     def fingerprint(self) -> str:
-        """Changes with the theory, margin, resolution, rivals or points: a new one starts a new history."""
-        text = repr((self.statement, self.kind, sorted(self.rivals), self.points, self.eps))
-        return hashlib.sha256(_without_addresses(text).encode()).hexdigest()[:16]
+        """Changes with the theory, margin, resolution, rivals, points or regime: a new one starts a new history."""
+        measured = self.reading if self.measure is not None else None
+        where = None if measured is None else (measured.experiment.id, measured.name)
+        return fingerprint(self.statement, self.kind, self.rivals, self.points, self.eps, self.regime, where)
+
+    def separations(self, scale: str) -> dict[str, float]:
+        """|ρ − T| / (2 margin + resolution) of each rival at its best place; nan where only the data can tell.
+
+        Raises ClaimError for a rival that can never be rejected. Draws nothing.
+        """
+        inside, _ = self.split(scale)
+        rivals = self.plain_rivals()
+        return self.kind.separation(rivals, inside, self.kind.declared_shapes(rivals, inside)) if inside else {}
+
+    def _declared_scales(self) -> list[str]:
+        """One scale for each set of points that is declared."""
+        points = self.points
+        if points is None and self.measure is not None and not callable(self.measure):
+            points = self.reading.experiment.points
+        if isinstance(points, Mapping) and points and set(points) <= set(SCALES):
+            return [scale for scale in SCALES if scale in points]
+        return ["laptop"]
 
     def split(self, scale: str) -> tuple[list[dict], list[dict]]:
         """Points inside and outside the regime."""
@@ -139,7 +161,7 @@ class Claim:
         """The verdict on arrays you already have, one per point, replicates first."""
         where = self.points_at("laptop") if points is None else list(points)
         return judge(self.kind, values, where, rivals=self.plain_rivals(), eps=self.eps, id=self.name,
-                     statement=self.statement, expected=Outcome(self.expected))  # fmt: skip
+                     statement=self.statement, expected=Outcome(self.expected), given=self.given)  # fmt: skip
 
     def decide(
         self,
@@ -159,31 +181,40 @@ class Claim:
         fetch = _Fetch(self.reading, inside, root, device, executor, store, progress)
         verdict = walk(
             self.kind, inside, fetch,
-            rivals=self.plain_rivals(), eps=eps or self.eps, budget=budget or self.budget_at(scale),
+            rivals=self.plain_rivals(), eps=self.eps if eps is None else eps,
+            budget=self.budget_at(scale) if budget is None else budget,
             out_of_domain=outside, id=self.name, statement=self.statement, expected=Outcome(self.expected),
-            seed_root=root,
+            seed_root=root, given=self.given,
         )  # fmt: skip
-        return verdict.with_(seconds=time.perf_counter() - started)
+        return verdict.with_(seconds=time.perf_counter() - started, streams=[(root, str(verdict.outcome))])
 
     def verdict(self, *, root: int = 0, **options: Any) -> Verdict:
-        """`decide`; a REFUTED is repeated on the next seed root, whose outcome counts (unstable if it differs)."""
+        """`decide`; a REFUTED is repeated on the next seed root, whose outcome counts (unstable if it differs).
+
+        A counterexample (to a bound that always holds, an identity, a sequence) needs no repetition.
+        """
         first = self.decide(root=root, **options)
-        if first.outcome is not Outcome.REFUTED or not self.kind.random:
+        if first.outcome is not Outcome.REFUTED or self.kind.one_refutation_suffices:
             return first
         second = self.decide(root=root + 1, **options)
         return second.with_(
-            unstable=second.outcome is not Outcome.REFUTED, stream=first.stream + 1, earlier=[str(first.outcome)]
-        )
+            unstable=second.outcome is not Outcome.REFUTED, stream=2, earlier=[str(first.outcome)],
+            streams=first.streams + second.streams, seconds=first.seconds + second.seconds,
+        )  # fmt: skip
 
     def check(self, **options: Any) -> Verdict:
         """For a test: the verdict, or Refuted, Underpowered, OutOfDomain (AssertionErrors) with the full report."""
         return raise_unless_expected(self.verdict(**options))
 
-    def plan(self, *, scale: str = "laptop", seconds: float | None = None, root: int = 0) -> str:
+    def plan(
+        self, *, scale: str = "laptop", seconds: float | None = None, root: int = 0, eps: float | None = None,
+        store: Any = None,
+    ) -> str:  # fmt: skip
         """Separations, replicates to a decision and cost, from a pilot that is the prefix of the stream."""
         from corollary.claims.planning import plan
 
-        return plan(self, scale=scale, seconds=seconds, root=root)
+        chosen = self if eps is None else replace(self, eps=eps)
+        return plan(chosen, scale=scale, seconds=seconds, root=root, store=store)
 
 
 class _Fetch:
@@ -226,7 +257,10 @@ def _join(blocks: list[Any], members: int) -> Any:
     return np.concatenate(blocks)[:members]
 
 
-def _without_addresses(text: str) -> str:
-    import re
-
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+def _computed(values: Any) -> bool:
+    """Whether a function is among the values, which may be costly to evaluate."""
+    if isinstance(values, Mapping):
+        return any(_computed(v) for key, v in values.items() if key != "_memo")
+    if isinstance(values, list | tuple):
+        return any(_computed(v) for v in values)
+    return callable(values)
