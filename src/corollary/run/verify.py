@@ -11,6 +11,7 @@ from typing import Any
 
 from corollary.claims import Claim, ClaimError, Derived
 from corollary.run.catalogue import derivations
+from corollary.run.history import with_history
 from corollary.run.log import append, read_log
 from corollary.verdicts import Outcome, Verdict
 
@@ -33,16 +34,6 @@ class Verification:
     @property
     def error_budget(self) -> float:
         return sum(v.epsilon for v in self.verdicts)
-
-
-def with_history(verdict: Verdict, claim: Claim, log: Iterable[dict[str, Any]]) -> Verdict:
-    """Number the stream among all seed roots this claim was ever judged on, and name what came before."""
-    streams: dict[int, str] = {}
-    for entry in log:
-        if entry.get("claim") == verdict.id and entry.get("fingerprint") == claim.fingerprint():
-            streams[entry["seed_root"]] = entry["outcome"]
-    before = [outcome for root, outcome in streams.items() if root != verdict.seed_root]
-    return verdict.with_(stream=len(before) + len(verdict.earlier) + 1, earlier=before + verdict.earlier)
 
 
 def _now() -> str:
@@ -85,12 +76,13 @@ def verify(
         verdict = claim.verdict(
             scale=scale, root=root, device=device, executor=executor, store=store, progress=callback
         )
-        verdict = with_history(verdict, claim, log)
+        own = verdict.streams
+        verdict = with_history(verdict, claim.fingerprint(), scale, log)
         entry = {
             "date": _now(), "run": run, "root": root, "fresh": fresh, "scale": scale,
             "claim": verdict.id, "fingerprint": claim.fingerprint(), "seed_root": verdict.seed_root,
             "outcome": str(verdict.outcome), "expected": str(verdict.expected), "n": verdict.n,
-            "unstable": verdict.unstable, "epsilon": verdict.epsilon, "device": device,
+            "unstable": verdict.unstable, "epsilon": verdict.epsilon, "device": device, "streams": own,
         }  # fmt: skip
         append(out, entry)
         log.append(entry)
