@@ -1,0 +1,1 @@
+"""Random-matrix laws of Hessian spectra, their outliers, and what follows for training."""
