@@ -104,10 +104,10 @@ def layer_gradient(KQ: Array, PV: Array, prompts: Prompts) -> tuple[Array, Array
     gap = prediction - prompts.label
     B, N = gap.shape[1], prompts.X.shape[-2]
     δ = 2.0 / (B * N) * gap[:, :, None]
-    t = xp.matrix_transpose
-    dPV = xp.sum(xp.matmul(t(E), (δ * right)[..., None])[..., 0], axis=1)  # δ H KQ x_q
-    HPV = xp.matmul(t(E), (δ * left)[..., None])[..., 0]
-    return xp.mean(gap * gap, axis=1), xp.matmul(t(HPV), prompts.xq), dPV
+    # as row vectors times E: sums over the examples inside one product
+    dPV = xp.sum(xp.matmul((δ * right)[:, :, None, :], E)[:, :, 0, :], axis=1)  # δ H KQ x_q
+    HPV = xp.matmul((δ * left)[:, :, None, :], E)[:, :, 0, :]
+    return xp.mean(gap * gap, axis=1), xp.matmul(xp.matrix_transpose(HPV), prompts.xq), dPV
 
 
 def _layer(KQ: Array, PV: Array, prompts: Prompts) -> tuple[Array, Array, Array, Array]:

@@ -87,7 +87,7 @@ class Sampler:
             w /= np.linalg.norm(w, axis=1, keepdims=True)
         if self.M is not None:
             w = w @ np.asarray(self.M).T
-        f = TARGETS[self.target](np.matmul(x, w[:, :, None])[:, :, 0])
+        f = TARGETS[self.target](np.einsum("bnd,bd->bn", x, w))
         y = f[:, :-1]
         if self.noise:
             y = y + math.sqrt(self.noise) * rng.standard_normal(y.shape)

@@ -1,7 +1,8 @@
 """Training of linear attention on sampled prompts, or on any gradient handed in; batched over replicates.
 
 Weights start with u = b = 0 (`from_zero`, the default): under an exact loss they stay exactly 0, on sampled prompts
-near it. From a generic start training may end at a spurious rank-one local minimum, which is no failure of the optimiser.
+near it. From a generic start training may end at a spurious rank-one local minimum: no failure of the optimiser.
+The start is that of Zhang, Frei, Bartlett 2023 (Assumption 3.3): c = σ₀, A = σ₀ ΘΘᵀ/‖ΘΘᵀ‖_F with random Θ (d, 2d).
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ def train_layer(
     d, T = point["d"], point["d"] + 1
     KQ, PV = (np.stack([point["init"] * rng.standard_normal(shape) for rng in rngs]) for shape in ((T, d), (T,)))
     if point.get("from_zero", True):
-        KQ[:, -1, :], PV[:, :-1] = 0.0, 0.0
-        PV = np.abs(PV) + point["init"]  # away from the saddle at 0
-        PV[:, :-1] = 0.0
+        KQ, PV = np.zeros_like(KQ), np.zeros_like(PV)
+        PV[:, -1] = point["init"]
+        for r, rng in enumerate(rngs):
+            Θ = rng.standard_normal((d, 2 * d))
+            square = Θ @ Θ.T
+            KQ[r, :d] = point["init"] * square / np.linalg.norm(square)
     params: Params = (xp.asarray(KQ), xp.asarray(PV))
     sampler = Sampler.of(point, L, M)
 
