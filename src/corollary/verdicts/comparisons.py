@@ -85,7 +85,7 @@ class Interval:
         return _nowhere(self.lo.shape) if self.skew is None else self.skew
 
 
-def _tied(x: np.ndarray) -> np.ndarray:
+def tied(x: np.ndarray) -> np.ndarray:
     """Columns where more than half of the replicates are equal: a value that frequent is the median."""
     return np.mean(x == np.median(x, axis=0), axis=0) > MANY_TIES
 
@@ -101,7 +101,7 @@ def of_means(x: np.ndarray, eps: float, *, fixed: bool = False) -> Interval:
     lo, hi = (fixed_mean_interval if fixed else mean_interval)(x, eps)
     m, n = x.mean(axis=0), len(x)
     if fixed or n < 2:
-        return Interval(lo, hi, m, None, _tied(x), _lopsided(lo, m, hi))
+        return Interval(lo, hi, m, None, tied(x), _lopsided(lo, m, hi))
     se = x.std(axis=0, ddof=1) / np.sqrt(n)
 
     def evidence(t: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ def of_means(x: np.ndarray, eps: float, *, fixed: bool = False) -> Interval:
             score = np.where(se > 0, (m - t) / se, 0.0)  # equal replicates say nothing about the spread
         return log_t_evalue(score, n)
 
-    return Interval(lo, hi, m, evidence, _tied(x), _lopsided(lo, m, hi))
+    return Interval(lo, hi, m, evidence, tied(x), _lopsided(lo, m, hi))
 
 
 def of_quantiles(x: np.ndarray, p: float, eps: float) -> Interval:
@@ -168,7 +168,7 @@ class RatioSet:
         for sign, shown in ((-1, self.above), (1, self.below)):
             inner, outer = centre.copy(), centre + sign * 64 * spread
             bounded = shown(outer)
-            for _ in range(40):
+            for _ in range(16):  # to 64/2¹⁶ = 1e-3 of one replicate's spread: the report shows no more
                 middle = (inner + outer) / 2
                 out = shown(middle)
                 inner, outer = np.where(out, inner, middle), np.where(out, middle, outer)

@@ -50,7 +50,7 @@ def _moments(x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     return n, m, s, np.where(np.isfinite(k), k, 0.0)
 
 
-def _hull(x: np.ndarray, q: float) -> tuple[np.ndarray, np.ndarray]:
+def hull(x: np.ndarray, q: float) -> tuple[np.ndarray, np.ndarray]:
     """mean ± q s/√n joined with Hall's monotone skewness inversion at the same quantile."""
     n, m, s, k = _moments(x)
     k = np.where(np.abs(k) < 1e-6, 1e-6, k)  # the limit k → 0 is q itself; 1e-6 is within 1e-6 of it
@@ -74,14 +74,14 @@ def mean_interval(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
     Non-finite replicates raise ValueError: dropping the diverged ones would bias the mean.
     """
     _require_finite(x)
-    return _hull(x, mixture_quantile(x.shape[0], eps))
+    return hull(x, mixture_quantile(x.shape[0], eps))
 
 
 def fixed_mean_interval(x: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
     """Interval for the mean at one size fixed beforehand; at n ≤ 16 for near-symmetric statistics only."""
     _require_finite(x)
     n = x.shape[0]
-    return _hull(x, float(stdtrit(n - 1, 1 - eps / 2)) if n > 1 else float("inf"))
+    return hull(x, float(stdtrit(n - 1, 1 - eps / 2)) if n > 1 else float("inf"))
 
 
 def _require_finite(x: np.ndarray) -> None:

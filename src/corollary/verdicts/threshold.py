@@ -17,7 +17,7 @@ import numpy as np
 from corollary.verdicts.comparisons import Interval, of_probabilities
 from corollary.verdicts.intervals import mean_interval, quantile_interval
 from corollary.verdicts.rule import decide
-from corollary.verdicts.settings import ClaimError, by_group, describe, mean, median
+from corollary.verdicts.settings import ClaimError, by_group, describe, labels, mean, median
 from corollary.verdicts.value import Value, intercept_weights
 
 
@@ -79,7 +79,7 @@ class Threshold(Value):
         return Interval(lo, quantile_interval(x[..., 1], 0.5, eps)[1])
 
     def names(self, points, shapes):
-        return super().names(points, [()] * len(points))
+        return labels(self.places(points))
 
     def targets(self, points, shapes):
         return self._one_each(self.theory, points)

@@ -33,6 +33,8 @@ def walk(
     """
     if not 0 < eps < 1:
         raise ClaimError(f"eps={eps}: an error rate lies strictly between 0 and 1")
+    if points and budget < kind.group:
+        raise ClaimError(f"budget={budget}: {kind.group} replicates are the least a verdict can be based on")
     rivals = dict(rivals or {})
     members, seen = 0, []
     decision: Decision | None = None
