@@ -39,43 +39,25 @@ def polish(
         bases.append(N)
         F.append(program.sign[g] * program.DT[program.of[g]][:, None] * (X @ N))
     z: list[np.ndarray] = [N.T @ u[g] for N, g in zip(bases, alive, strict=True)]
-    nu = nu.copy()
+    dual: np.ndarray = nu.copy()
     last = np.inf
     for _ in range(steps):
-        f: np.ndarray = np.sum([A @ v for A, v in zip(F, z, strict=True)], axis=0)
+        f = _fit(F, z)
         if loss == "hinge":
-            p = y * nu
+            p = y * dual
             on = (p > 1e-7) & (p < 1 - 1e-7)
-            nu = np.where(on, nu, y * (p >= 0.5))
-            keep, inverse_curvature, miss = np.flatnonzero(on), 0.0, (y - f)[on]
+            dual = np.where(on, dual, y * (p >= 0.5))
+            keep, flat, miss = np.flatnonzero(on), np.zeros(int(on.sum())), (y - f)[on]
             if not keep.size:
                 return None
         else:
-            nu = np.asarray(losses.dual_point(loss, f, y))
+            dual = np.asarray(losses.dual_point(loss, f, y))
             keep, miss = np.arange(len(y)), np.zeros(len(y))
-            inverse_curvature = 1 / np.maximum(losses.curvature(loss, f, y), 1e-30)
-        norms: np.ndarray = np.array([np.linalg.norm(v) for v in z])
+            flat = 1 / np.maximum(losses.curvature(loss, f, y), 1e-30)
+        norms = np.array([np.linalg.norm(v) for v in z])
         if np.min(norms) == 0:
             return None
-        heads: list[np.ndarray] = [v / s for v, s in zip(z, norms, strict=True)]
-        grads: list[np.ndarray] = [beta * h - A.T @ nu for h, A in zip(heads, F, strict=True)]
-        radial = np.array([h @ g for h, g in zip(heads, grads, strict=True)])
-        tangent: list[np.ndarray] = [g - h * r for g, h, r in zip(grads, heads, radial, strict=True)]
-        R = np.stack([A[keep] @ h for A, h in zip(F, heads, strict=True)], axis=1)
-        M, b = np.zeros((len(keep), len(keep))), miss.copy()
-        rest: list[np.ndarray] = [A[keep] - np.outer(R[:, i], h) for i, (A, h) in enumerate(zip(F, heads, strict=True))]
-        T = np.concatenate([B * np.sqrt(s / beta) for B, s in zip(rest, norms, strict=True)], axis=1)
-        M = T @ T.T
-        M[np.diag_indices(len(keep))] += inverse_curvature
-        for B, s, t in zip(rest, norms, tangent, strict=True):
-            b += B @ t * (s / beta)
-        k = len(keep)
-        system = np.block([[M, -R], [R.T, np.zeros((R.shape[1], R.shape[1]))]])
-        # least squares: columns of R are dependent where the solution is not unique, M singular for the hinge
-        step_q: np.ndarray = np.linalg.lstsq(system, -np.concatenate([b, radial]), rcond=1e-13)[0]
-        q, alpha = step_q[:k], step_q[k:]
-        move: list[np.ndarray] = [-(s / beta) * (t + B.T @ q) + a * h
-                for s, t, B, a, h in zip(norms, tangent, rest, alpha, heads, strict=True)]  # fmt: skip
+        move, q = _newton_step(F, z, norms, keep, flat, miss, dual, beta)
         step = 1.0
         while any(np.linalg.norm(v + step * m) < 0.1 * s for v, m, s in zip(z, move, norms, strict=True)):
             step /= 2
@@ -83,18 +65,51 @@ def polish(
                 return None
         z = [v + step * m for v, m in zip(z, move, strict=True)]
         if loss == "hinge":
-            nu[keep] -= step * q
-        size = max(float(np.max(np.abs(m))) for m in move) / max(norms)
+            dual[keep] -= step * q
+        size = max(float(np.max(np.abs(m))) for m in move) / float(max(norms))
         if size <= 1e-15 or (size >= last and size < 1e-12):
             break
         last = size
     out = np.zeros_like(u)
     for g, N, v in zip(alive, bases, z, strict=True):
         out[g] = N @ v
-    f = program.fit(out)
     if not np.all(np.isfinite(out)):
         return None
-    return out, (nu if loss == "hinge" else np.asarray(losses.dual_point(loss, f, y)))
+    return out, (dual if loss == "hinge" else np.asarray(losses.dual_point(loss, program.fit(out), y)))
+
+
+def _fit(F: list[np.ndarray], z: list[np.ndarray]) -> np.ndarray:
+    return np.sum([A @ v for A, v in zip(F, z, strict=True)], axis=0)
+
+
+def _newton_step(
+    F: list[np.ndarray],
+    z: list[np.ndarray],
+    norms: np.ndarray,
+    keep: np.ndarray,
+    flat: np.ndarray,
+    miss: np.ndarray,
+    nu: np.ndarray,
+    beta: float,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """(moves of z, q) of the system above on the points `keep`, where Λ⁻¹ = diag(flat)."""
+    heads: list[np.ndarray] = [v / s for v, s in zip(z, norms, strict=True)]
+    grads: list[np.ndarray] = [beta * h - A.T @ nu for h, A in zip(heads, F, strict=True)]
+    radial = np.array([h @ g for h, g in zip(heads, grads, strict=True)])
+    tangent = [g - h * r for g, h, r in zip(grads, heads, radial, strict=True)]
+    R = np.stack([A[keep] @ h for A, h in zip(F, heads, strict=True)], axis=1)
+    rest = [A[keep] - np.outer(R[:, i], h) for i, (A, h) in enumerate(zip(F, heads, strict=True))]
+    T = np.concatenate([B * np.sqrt(s / beta) for B, s in zip(rest, norms, strict=True)], axis=1)
+    M = T @ T.T
+    M[np.diag_indices(len(keep))] += flat
+    b = miss + np.sum([B @ t * (s / beta) for B, s, t in zip(rest, norms, tangent, strict=True)], axis=0)
+    system = np.block([[M, -R], [R.T, np.zeros((R.shape[1], R.shape[1]))]])
+    # least squares: columns of R are dependent where the solution is not unique, M singular for the hinge
+    solved = np.linalg.lstsq(system, -np.concatenate([b, radial]), rcond=1e-13)[0]
+    q, alpha = solved[: len(keep)], solved[len(keep) :]
+    move = [-(s / beta) * (t + B.T @ q) + a * h
+            for s, t, B, a, h in zip(norms, tangent, rest, alpha, heads, strict=True)]  # fmt: skip
+    return move, q
 
 
 def _null_space(rows: np.ndarray, d: int) -> np.ndarray:
