@@ -1,0 +1,15 @@
+"""von Oswald et al. 2023: Transformers Learn In-Context by Gradient Descent (2212.07677).
+
+Weights exist for which one linear self-attention layer makes one step of gradient descent (Proposition 1);
+trained layers find them, deeper ones learn GD++, a descent on inputs that each layer transforms. Read in this order:
+
+    setting     conventions: U(−½, ½) in the code, U(−1, 1) in the text; the ½ of the loss
+    one_layer   Proposition 1, the trained layer; Figures 2 and 6
+    repeated    Figure 1 (right) and 10: one layer applied many times; Figure 9: its weights
+    depth       GD++, several layers; Figures 3, 7 and 13
+    heads       Figures 11 and 12: softmax attention with one head and two
+
+Not reproduced: Figures 4 (sine regression through an MLP), 5 (copying tokens), 8, 14 to 16 (full transformer blocks).
+
+    python -m corollary.paper_repro.vonoswald2023 --figure 2
+"""
