@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corollary.testing import guards
 from corollary.theory import ntk
 from corollary.theory.ntk.moments import Moments
 
@@ -133,6 +134,7 @@ variances = st.floats(1e-3, 30)
 ACTIVATIONS = [ntk.Relu(), ntk.LeakyRelu(0.3), ntk.Abs(), ntk.Identity(), ntk.Erf(), ntk.Sin(), ntk.Gelu()]
 
 
+@guards(*(method for a in ACTIVATIONS for method in (type(a).step, type(a).dual)))
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda a: type(a).__name__)
 @given(q=variances, r=variances, angle=st.floats(1e-6, np.pi - 1e-6))
 def test_the_accurate_step_agrees_with_the_plain_dual_to_its_conditioning(activation, q, r, angle):
@@ -152,6 +154,17 @@ def test_the_accurate_step_agrees_with_the_plain_dual_to_its_conditioning(activa
     # the gaps are those of the features: near + far = 2√(VV'), far − near = 2E
     np.testing.assert_allclose(moments.near + moments.far, 2 * size, rtol=30 * EPS)
     np.testing.assert_allclose(moments.far - moments.near, 2 * moments.k, atol=60 * EPS * float(size.max()))
+
+
+@guards(*(type(a).variance for a in ACTIVATIONS))
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda a: type(a).__name__)
+@given(q=variances)
+def test_the_variances_are_the_plain_dual_on_the_diagonal(activation, q):
+    """E φ(u)² and E φ'(u)², u ~ N(0, q): arccos(1 − ε) is √(2ε) in ReLU's dual, the smooth ones lose (1+q)ε."""
+    q = np.array([q])
+    allowed = 4 * EPS**0.5 if hasattr(activation, "_squares") else 30 * EPS * (1 + q[0])
+    for variance, dual in zip(activation.variance(q), activation.dual(q, q, q), strict=True):
+        np.testing.assert_allclose(variance, dual, rtol=allowed)
 
 
 def test_relu_layers_above_a_smooth_layer_keep_exact_duplicates_exact():

@@ -6,6 +6,7 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corollary.testing import guards
 from corollary.theory import ntk
 
 NET = ntk.mlp(depth=2, activation=ntk.Erf(), W_std=1.3, b_std=0.2)
@@ -19,14 +20,16 @@ CONDITION = np.linalg.cond(THETA)
 TOLERANCE = 64 * np.finfo(float).eps * CONDITION
 
 
+@guards(ntk.gradient_flow, ntk.Training.mean, ntk.Training.covariance)
 @pytest.mark.parametrize("t", [0.0, 0.3, 5.0, 200.0, np.inf])
 def test_flow_against_the_matrix_exponential(t):
+    flow = ntk.gradient_flow(K, Y, learning_rate=0.7, reg=0.05)
     left = np.zeros((6, 6)) if np.isinf(t) else scipy.linalg.expm(-0.7 * t * THETA / 6)
     A = KX.ntk @ np.linalg.solve(THETA, np.eye(6) - left)
     scale = np.abs(A).max() * np.abs(Y).max() * 6
-    np.testing.assert_allclose(FLOW.mean(t, KX), A @ Y, atol=TOLERANCE * scale)
+    np.testing.assert_allclose(flow.mean(t, KX), A @ Y, atol=TOLERANCE * scale)
     covariance = KT.nngp - A @ KX.nngp.T - KX.nngp @ A.T + A @ K.nngp @ A.T
-    np.testing.assert_allclose(FLOW.covariance(t, KX, KT), covariance, atol=TOLERANCE * np.abs(A).max() ** 2 * 36)
+    np.testing.assert_allclose(flow.covariance(t, KX, KT), covariance, atol=TOLERANCE * np.abs(A).max() ** 2 * 36)
 
 
 def test_flow_starts_at_the_prior_and_ends_at_kernel_regression():
@@ -46,6 +49,7 @@ def test_flow_is_a_semigroup(s, t):
     assert half.shape == Y.shape
 
 
+@guards(ntk.gradient_descent, ntk.Training.mean)
 @given(st.integers(0, 60), st.floats(0.05, 0.5))
 def test_descent_against_the_step_by_step_twin(steps, rate):
     f = np.zeros(6)
@@ -69,6 +73,7 @@ def test_covariance_is_positive_and_shrinks_at_training_points():
     assert np.abs(exact.covariance(np.inf, K, K)).max() < 1e-9  # conditioning squared times rounding
 
 
+@guards(ntk.Training.decay)
 def test_modes_decay_one_by_one():
     for i in range(6):
         start = FLOW.modes[:, i]
@@ -91,6 +96,7 @@ def test_duplicate_points_are_fine_at_finite_time_and_an_error_at_infinity():
         flow.mean(np.inf, KK)
 
 
+@guards(ntk.posterior)
 def test_posterior_against_the_textbook_formula():
     noise = 0.1
     post = ntk.posterior(K.nngp, Y, KX.nngp, KT.nngp, noise=noise)

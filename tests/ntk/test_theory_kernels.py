@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import erf, ndtr
 
+from corollary.testing import guards
 from corollary.theory import ntk
 
 ACTIVATIONS = [ntk.Relu(), ntk.LeakyRelu(0.1), ntk.Abs(), ntk.Erf(), ntk.Sin(), ntk.Identity(), ntk.Gelu()]
@@ -40,6 +41,7 @@ def mp_kernels(x, y, depth, W, b, slopes):
 ANGLES = [1e-11, 1e-8, 1e-6, 1e-4, 0.1, 1.0, 2.0, 2.5, 3.0, np.pi - 1e-4, np.pi - 1e-6, np.pi - 1e-8, np.pi - 1e-11]
 
 
+@guards(ntk.mlp, ntk.Network.kernel)
 @pytest.mark.parametrize("name", RELU_FAMILY)
 @pytest.mark.parametrize("depth", [1, 3, 10])
 @pytest.mark.parametrize("b_std", [0.0, 0.1, 1.0])
@@ -77,6 +79,7 @@ def test_antiparallel_inputs_are_exactly_zero_after_one_layer_and_the_value_at_c
     assert two.ntk[0, 0] == pytest.approx(q / (2 * np.pi), rel=1e-15)
 
 
+@guards(ntk.mlp, ntk.Network.kernel)
 def test_figure_1_of_jacot_et_al():
     """Θ⁽⁴⁾ and Σ⁽⁴⁾ at angles 0, π/2, π with β = 0.1, to the digits they were computed to independently."""
     net = ntk.mlp(depth=3, activation=ntk.Relu(), W_std=1.0, b_std=0.1)
@@ -93,6 +96,7 @@ PHI = {
 }
 
 
+@guards(ntk.Erf.dual, ntk.Sin.dual, ntk.Gelu.dual)
 @pytest.mark.parametrize("name", PHI)
 def test_smooth_duals_against_quadrature(name):
     """E φ(u)φ(v) and E φ′(u)φ′(v) by Gauss–Legendre on [−9, 9]², whose error is below its rounding (400 nodes).

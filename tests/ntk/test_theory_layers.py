@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corollary.testing import strict_backend
+from corollary.testing import guards, strict_backend
 from corollary.theory import ntk
 
 EPS = float(np.finfo(float).eps)
@@ -33,6 +33,7 @@ def test_mlp_is_the_serial_network_it_stands_for():
     assert a == b and np.array_equal(a.kernel(X).ntk, b.kernel(X).ntk)
 
 
+@guards(ntk.serial, ntk.Dense.step, ntk.Dense.variance, ntk.Network.kernel)
 def test_layers_may_differ():
     """W_std, b_std and φ of each layer enter where they stand: one hidden layer by hand, head W = 0.7, b = 0.5."""
     k = ntk.serial(ntk.Dense(1.5, 0.2), ntk.Erf(), ntk.Dense(0.7, 0.5)).kernel(X)
@@ -51,6 +52,7 @@ def test_a_network_that_ends_in_an_activation_has_the_kernels_of_its_features():
     np.testing.assert_allclose(head.ntk, k.nngp + k.ntk, rtol=4 * EPS)
 
 
+@guards(ntk.Relu.dual)
 def test_relu_dual_has_the_textbook_values():
     """Dual activation of Daniely et al.: σ̂(−1, 0, ½, 1) and the arc-cosine kernel of order 0, half of both."""
     one, rho = np.ones(1), np.array([-1.0, 0.0, 0.5, 1.0])
@@ -61,6 +63,7 @@ def test_relu_dual_has_the_textbook_values():
     np.testing.assert_allclose(big[0], 6 * E, atol=12 * EPS)
 
 
+@guards(ntk.LeakyRelu.dual)
 @given(st.floats(-3, 3), st.floats(-0.99, 0.99))
 def test_leaky_relu_is_a_mixture_of_relu_at_both_signs(a, c):
     """φ = relu(x) − a relu(−x): E = (1 + a²)E_relu(c) − 2a E_relu(−c), and the same with + for φ'."""

@@ -4,6 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from corollary.testing import guards
 from corollary.theory import ntk
 from corollary.theory.ntk import modes
 
@@ -60,6 +61,7 @@ def test_a_stable_descent_ends_where_the_flow_ends():
             np.testing.assert_allclose(train(K, Y, rate, reg).mean(np.inf, KX), want, atol=tolerance)
 
 
+@guards(ntk.gradient_descent, ntk.Training.covariance)
 def test_covariance_of_descent_is_that_of_an_affine_map_of_the_initial_function():
     """f_t(x) = f_0(x) + A(y − f_0(X)) with A by running the iteration on unit vectors: [−A, I] K_joint [−A, I]ᵀ."""
     rate, steps = 0.8, 7
@@ -72,16 +74,19 @@ def test_covariance_of_descent_is_that_of_an_affine_map_of_the_initial_function(
     assert np.array_equal(got, got.T)
 
 
-def test_the_initial_function_is_carried_along():
+@guards(ntk.gradient_flow, ntk.gradient_descent, ntk.Training.decay)
+@pytest.mark.parametrize("train", [ntk.gradient_flow, ntk.gradient_descent])
+def test_the_initial_function_is_carried_along(train):
     """f_t for f_0 = g is g + the run from zero on targets y − g; on the training set it is y − D_t(y − g)."""
     g, g_test = np.sin(X[:, 0]), np.sin(T[:, 0])
-    run, plain = ntk.gradient_flow(K, Y, 0.5, f0=g), ntk.gradient_flow(K, Y - g, 0.5)
+    run, plain = train(K, Y, 0.5, f0=g), train(K, Y - g, 0.5)
     np.testing.assert_allclose(run.mean(3.0, KX, f0=g_test), g_test + plain.mean(3.0, KX), rtol=0, atol=20 * EPS)
     # the modes' own decay, put together again
     left = run.modes @ (run.decay(3.0) * (run.modes.T @ (g - Y)))
     np.testing.assert_allclose(run.mean(3.0, K, f0=g) - Y, left, atol=200 * EPS * np.abs(Y).max())
 
 
+@guards(ntk.gradient_flow)
 def test_rates_and_residuals_are_those_of_theta_over_n():
     run = ntk.gradient_flow(K, Y, reg=0.5)
     np.testing.assert_allclose(run.rates, np.linalg.eigvalsh(K.ntk) / 5 + 0.1, rtol=100 * EPS)

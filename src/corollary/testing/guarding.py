@@ -1,16 +1,20 @@
-"""`@guards(function, …)`: this test turns red when one of these functions of `theory/` is off by 2 %."""
+"""`@guards(function, …)`: this test turns red when one of these functions is off by 2 %."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import pytest
 
 
-def guards(*functions: Callable[..., Any]) -> pytest.MarkDecorator:
-    """Marks a test with the public functions (or classes, or methods) it guards; the power test plants the error."""
+def guards(*functions: Any) -> pytest.MarkDecorator:
+    """Marks a test with the public functions, methods or properties it guards; a class stands for all of its own.
+
+    The power test (`corollary.testing.power`) plants the error and requires that the test notices it. Raises TypeError
+    for anything else.
+    """
     for f in functions:
-        if not callable(f):
-            raise TypeError(f"guards() takes functions and classes, got {f!r}")
+        if not (callable(f) or isinstance(f, property | functools.cached_property)):
+            raise TypeError(f"guards() takes functions, methods, properties and classes, got {f!r}")
     return pytest.mark.guards.with_args(*functions)  # called with one function, a mark would decorate that function

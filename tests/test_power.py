@@ -1,0 +1,81 @@
+"""Every public function of `theory/` off by 2 %: some test, or some derivation, must turn red.
+
+`corollary.testing.power` plants the errors, in a process of its own; a test says what it guards with `@guards(…)`.
+`make test` fails on any function that nothing guards and tries a tenth of all, another one each day; `make verify`
+tries all. A day's failure is repeated with COROLLARY_POWER_TENTH=0…9, a function's own with
+
+    pytest -p corollary.testing.power --power corollary.theory --power-only ntk.Training tests/ntk
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TENTH = int(os.environ.get("COROLLARY_POWER_TENTH", datetime.date.today().toordinal() % 10))
+
+# Families that are being written: nothing of theirs is asked for yet. Empty in a finished state of the repository.
+UNFINISHED = ["attention", "convex_relu", "icl", "spectra"]
+
+# What cannot, or need not, be noticed at 2 %, and why.
+EXEMPT = {
+    "ntk.gradient_flow.residuals": "of the size of rounding: bounded by tests, no value to be off from",
+    "ntk.gradient_descent.residuals": "as in gradient_flow",
+}
+
+# Results whose length means nothing: these are turned by 0.02 radians instead.
+DIRECTIONS: list[str] = []
+
+
+def power(share: str, out: Path) -> dict:
+    """The outcome of the power test for a share "I/K" of all functions."""
+    options = [f"--power-skip={family}" for family in UNFINISHED]
+    options += [f"--power-exempt={name}" for name in EXEMPT]
+    options += [f"--power-turn={name}" for name in DIRECTIONS]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "corollary.testing.power", "--power", "corollary.theory",
+         "--power-share", share, "--power-derivations", "corollary.proofs_check", "--power-json", out,
+         *options, "-q", "-p", "no:cacheprovider", "-m", "not slow", "--ignore=tests/house", "--ignore=tests/engine",
+         "--continue-on-collection-errors", "tests"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1800,
+    )  # fmt: skip
+    assert out.exists(), f"the power test itself failed:\n{done.stdout}\n{done.stderr}"
+    return json.loads(out.read_text())
+
+
+@pytest.fixture(scope="module")
+def today(tmp_path_factory) -> dict:
+    return power(f"{TENTH}/10", tmp_path_factory.mktemp("power") / "today.json")
+
+
+def test_every_public_function_of_theory_is_guarded(today):
+    """Some test says @guards(function), or some derivation is of it; an exemption is written down in this file."""
+    assert not today["unguarded"], f"add @guards(…) to a test, or a reason to EXEMPT: {today['unguarded']}"
+    assert len(today["functions"]) > 20
+
+
+def test_todays_tenth_is_noticed(today):
+    """Printed when it fails: which tenth it was."""
+    again = f"tenth {TENTH} of 0…9; repeat with COROLLARY_POWER_TENTH={TENTH}"
+    print(again, f"{today['seconds']} s:", *today["chosen"])
+    wrong = [*today["unnoticed"], *today["vacuous"], *today["broken"]]
+    assert not wrong, "\n".join([again, *wrong])
+
+
+def test_every_exemption_has_a_reason_and_a_function(today):
+    """No exemption outlives what it was for."""
+    names = today["functions"]
+    for name, reason in EXEMPT.items():
+        assert len(reason) > 15 and any(name.startswith(known) for known in names), name
+
+
+@pytest.mark.slow
+def test_every_function_off_by_2_percent_is_noticed(tmp_path):
+    found = power("0/1", tmp_path / "all.json")
+    wrong = [*found["unnoticed"], *found["vacuous"], *found["broken"]]
+    assert not wrong, "\n".join(wrong)
