@@ -1,5 +1,8 @@
 """The catalogue hangs together: every link resolves, every derivation holds, every claim has rivals."""
 
+import subprocess
+import sys
+
 import pytest
 
 from corollary.claims import SCALES, agree, derivation, step
@@ -22,6 +25,18 @@ def test_every_claim_is_whole(claim):
     assert all(claim.points_at(scale) and claim.budget_at(scale) > 0 for scale in SCALES)
     assert set(claim.checked_by) <= set(derivations())
     assert {c.name for c in claim.uses} <= known
+
+
+@pytest.mark.parametrize("key", sorted(set(papers()) - {"jacot2018"}))  # tests/engine/test_cli.py runs that one
+def test_every_paper_comes_out_as_expected_at_scale_smoke(key, tmp_path):
+    """Figures, derivations and verdicts by the user's command: exit code 0, and each figure's PNG and PDF are there."""
+    command = [sys.executable, "-m", "corollary.cli", "reproduce", key, "--scale", "smoke", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    for figure in papers()[key].figures:
+        for kind in ("png", "pdf"):
+            path = tmp_path / "figures" / key / f"figure-{figure.number.replace(' ', '-')}.{kind}"
+            assert path.stat().st_size > 1000, path
 
 
 def broken(kind):
