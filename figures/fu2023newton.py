@@ -1,0 +1,63 @@
+"""Figures of Fu et al. 2023: error curves of the algorithms, and how similar their errors are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from corollary.figures.style import COLOURS, COLUMN, PAGE
+
+Tables = Mapping[str, Mapping[str, Sequence[Any]]]
+
+
+def curves(tables: Tables) -> Figure:
+    """One colour a family of algorithms, one line style a number of steps."""
+    rows = tables["curves"]
+    fig, axis = plt.subplots(figsize=(COLUMN, 3.0))
+    families: dict[str, int] = {}
+    for name in dict.fromkeys(rows["algorithm"]):
+        family = name.split()[0]
+        count = families[family] = families.get(family, 0) + 1
+        at = np.asarray(rows["algorithm"]) == name
+        axis.plot(
+            np.asarray(rows["context"])[at], np.maximum(np.asarray(rows["error"])[at], 1e-12),
+            color=COLOURS[list(families).index(family)], ls=("-", "--", ":")[count - 1], label=name,
+        )  # fmt: skip
+    axis.set_yscale("log")
+    axis.set_ylim(1e-9, None)
+    axis.set_xlabel("examples in the context ($d=20$)")
+    axis.set_ylabel("median squared error")
+    axis.legend(ncol=2, loc="lower left")
+    return fig
+
+
+def similarity(tables: Tables) -> Figure:
+    """Heat maps of the similarity of errors, with the best match along Newton's steps."""
+    fig, axes = plt.subplots(1, 3, figsize=(PAGE, 2.6))
+    for axis, (name, label) in zip(
+        axes, (("descent", "descent steps"), ("newton", "Newton steps"), ("cg", "CG steps")), strict=True
+    ):
+        rows = tables[name]
+        k, other = sorted(set(rows["newton"])), sorted(set(rows["other"]))
+        values = np.asarray(rows["similarity"]).reshape(len(k), len(other)).T
+        image = axis.imshow(values, origin="lower", aspect="auto", vmin=0, vmax=1, cmap="viridis")
+        best = values.argmax(axis=0)
+        axis.plot(range(len(k)), best, "o", color="white", mec="black", label="best match")
+        axis.set_xticks(range(0, len(k), 3), [str(k[i]) for i in range(0, len(k), 3)])
+        stride = 1 if len(other) <= 10 else 3
+        axis.set_yticks(range(0, len(other), stride), [str(other[i]) for i in range(0, len(other), stride)])
+        axis.set_xlabel("Newton steps")
+        axis.set_ylabel(label)
+    match = tables["match"]
+    at = [i for i, v in enumerate(match["newton"]) if v >= 8]
+    line = np.asarray(match["newton"], dtype=float) / 2
+    shift = float(np.median([match["log2"][i] - line[i] for i in at]))
+    axes[0].plot(range(len(line)), line + shift, color="#D55E00", label="slope 1/2")
+    axes[0].set_ylim(-0.5, max(match["log2"]) + 0.5)
+    axes[0].legend(loc="upper left", labelcolor="white")
+    fig.colorbar(image, ax=axes, shrink=0.8, label="similarity of errors")
+    return fig
