@@ -200,6 +200,8 @@ class Claim:
         return second.with_(
             unstable=second.outcome is not Outcome.REFUTED, stream=2, earlier=[str(first.outcome)],
             streams=first.streams + second.streams, seconds=first.seconds + second.seconds,
+            notes=[*second.notes, "judged on two streams: wrongly REFUTED with probability at most eps², wrongly "
+                   "CONFIRMED at most 2 eps"],
         )  # fmt: skip
 
     def check(self, **options: Any) -> Verdict:

@@ -131,9 +131,9 @@ class Bound(Kind):
         if self.search is None:
             return Outcome.CONFIRMED
         found = Outcome.CONFIRMED
-        for point in points if self.theory is not None else [{}]:
+        for point in points:
             rhs = None if self.theory is None else float(self.evaluate(self.theory, point))
-            ratio, left, right, inputs = self.search.run(rhs)
+            ratio, left, right, inputs = self.search.run(rhs, point)
             where = f"{describe(point)}: " if point else ""
             notes.append(f"{where}largest lhs/rhs in {self.search.examples} searched inputs: {ratio:.6g} at {inputs}")
             if self._violations(np.array(left), np.array(right)):

@@ -37,7 +37,7 @@ def log_t_evalue(t: np.ndarray, n: int, g: float = EFFECT_VARIANCE) -> np.ndarra
     return -0.5 * np.log(a) + n / 2 * (np.log1p(u) - np.log1p(u / a))
 
 
-def _moments(x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+def moments(x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     """n, mean, standard deviation (ddof 1) and skewness, each column shifted and scaled first against cancellation."""
     n = x.shape[0]
     m = x.mean(axis=0)
@@ -52,7 +52,7 @@ def _moments(x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
 
 def hull(x: np.ndarray, q: float) -> tuple[np.ndarray, np.ndarray]:
     """mean ± q s/√n joined with Hall's monotone skewness inversion at the same quantile."""
-    n, m, s, k = _moments(x)
+    n, m, s, k = moments(x)
     k = np.where(np.abs(k) < 1e-6, 1e-6, k)  # the limit k → 0 is q itself; 1e-6 is within 1e-6 of it
     if not np.isfinite(q):
         return np.full_like(m, -np.inf), np.full_like(m, np.inf)

@@ -62,7 +62,7 @@ class Law(Kind):
                 raise ClaimError(
                     "Law of a spectrum: the measurement must return the eigenvalues of one matrix, shape (N,)"
                 )
-            angle = np.arccos(np.clip((2 * v - lo - hi) / (hi - lo), -1, 1))
+            angle = np.arccos(np.clip((2 * v.astype(float) - lo - hi) / (hi - lo), -1, 1))
             columns += [np.cos(j * angle).mean(axis=1) for j in range(1, self.degree + 1)]
         return np.stack(columns, axis=1)
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from corollary.verdicts.settings import ClaimError
+from corollary.verdicts.settings import ClaimError, Point, at_point
 
 
 @dataclass(frozen=True, init=False)
 class Search:
-    """`sides(…inputs)` → (lhs, rhs) on inputs drawn from the Hypothesis strategies; `examples` of them.
+    """`sides(…inputs, …coordinates)` → (lhs, rhs) on inputs drawn from the Hypothesis strategies; `examples` of them.
 
     Where the bound has a theory value, `sides` may return lhs alone. Derandomised: the same search every time.
     """
@@ -33,7 +33,7 @@ class Search:
         object.__setattr__(self, "strategies", dict(strategies))
         object.__setattr__(self, "examples", examples)
 
-    def run(self, rhs: float | None) -> tuple[float, float, float, dict[str, Any]]:
+    def run(self, rhs: float | None, point: Point | None = None) -> tuple[float, float, float, dict[str, Any]]:
         """(lhs/rhs, lhs, rhs, input) where the ratio was largest. Raises ClaimError for NaN or rhs ≤ 0."""
         from hypothesis import HealthCheck, Phase, given, settings, target
 
@@ -45,7 +45,7 @@ class Search:
         )  # fmt: skip
         @given(**self.strategies)
         def look(**inputs: Any) -> None:
-            out = np.asarray(self.sides(**inputs), dtype=float)
+            out = np.asarray(at_point(self.sides, {**(point or {}), **inputs}), dtype=float)
             left, right = (float(out), rhs) if out.ndim == 0 else (float(out[0]), float(out[1]))
             if right is None:
                 raise ClaimError("Search: the bound has no theory=, so `sides` must return (lhs, rhs)")
