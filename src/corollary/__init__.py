@@ -13,9 +13,10 @@ _HOME = {
         "Claim", "Erratum", "Experiment", "Figure", "Paper", "Regime", "derivation", "grid", "printed",
     ],
     "corollary.verdicts": [
-        "Bound", "Identity", "Law", "Order", "Rate", "Threshold", "Value",
-        "Fixed", "OutOfDomain", "Outcome", "Refuted", "Underpowered", "Verdict",
-        "mean", "median", "next_order", "probability", "quantile", "ratio", "rel", "rms", "std",
+        "Bound", "Identity", "Law", "Order", "Rate", "Threshold", "Tight", "Value",
+        "Fixed", "OutOfDomain", "Outcome", "Refuted", "Search", "Underpowered", "Verdict",
+        "group_mean", "log_bias", "mean", "median", "next_order", "probability", "quantile", "ratio", "rel", "rms",
+        "scaled", "std",
     ],
 }  # fmt: skip
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -27,6 +27,7 @@ from corollary.verdicts.calibration.table import (
     write,
     wrong_words,
 )
+from corollary.verdicts.comparisons import of_means, of_probabilities, of_quantiles
 from corollary.verdicts.intervals import log_t_evalue, mixture_quantile
 from corollary.verdicts.rule import looks
 
@@ -79,6 +80,29 @@ def test_looking_at_every_replicate_misses_no_more_than_stated(law):
     x = LAWS[law](np.random.default_rng(3), (120, 2000))
     assert ever_missed(x, 0.0, EPS, range(16, 121)) <= allowed(2000, EPS)
     assert ever_missed(x, 0.0, EPS, range(16, 121), mutants.student_at_every_look) > allowed(2000, EPS)
+
+
+@pytest.mark.parametrize("law", ["normal", "t₃", "log χ²₇"])
+def test_evidence_rarely_exceeds_one_over_epsilon_at_the_truth(law):
+    """P(e ≥ 1/ε at some look) ≤ ε: what "anytime p ≤ 1/e" means. (Averages of e are too heavy-tailed to test.)"""
+    runs = 5000
+    x = LAWS[law](np.random.default_rng(8), (183, runs))
+    bits = (x > np.median(LAWS[law](np.random.default_rng(9), (100_001,)))).astype(float)
+    largest = {"mean": np.zeros(runs), "median": np.zeros(runs), "share": np.zeros(runs)}
+    for n in looks(183):
+        part = x[:n]
+        seen = {
+            "mean": of_means(part, EPS).log_e(np.zeros(runs)),
+            "share": of_probabilities(bits[:n].sum(axis=0), n, EPS).log_e(np.full(runs, 0.5)),
+        }
+        if law != "log χ²₇":  # whose median is not 0
+            seen["median"] = of_quantiles(part, 0.5, EPS).log_e(np.zeros(runs))
+        for name, log_e in seen.items():
+            assert log_e is not None
+            largest[name] = np.maximum(largest[name], log_e)
+    for name, log_e in largest.items():
+        assert np.sum(log_e >= -np.log(EPS)) <= allowed(runs, EPS), name
+    assert np.sum(largest["mean"] >= -np.log(EPS) / 3) > allowed(runs, EPS)  # and it is not idle
 
 
 @pytest.mark.parametrize("name", [*mutants.INTERVALS, *mutants.RULES])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corollary import Claim, Experiment, Rate, Regime, Value, probability, std
+from corollary import Claim, Experiment, Fixed, Rate, Regime, Value, probability, std
 from corollary.claims import ClaimError
 from corollary.store import MemoryStore
 
@@ -87,6 +87,24 @@ def test_the_plans_numbers_are_what_the_judge_takes():
     taken = [claim.decide(root=root).n for root in range(40)]
     # looks grow by 1.5, the pilot's s is off by a factor of up to 1.5: the judge needs no more than that
     assert max(taken) <= 1.5 * 1.5**2 * worst and 0.3 * typical < np.mean(taken) < 3 * typical
+
+
+def test_a_declared_kind_can_be_copied_with_another_design():
+    """`design=` on the claim copies the kind; a Rate without groups must survive that."""
+    claim = Claim("1/n", Rate(-1, resolution=0.5), measure=lambda n, rng: rng.gamma(100, 0.01) / n, design=Fixed(12),
+                  points={"n": [8, 16, 32, 64]}, rivals={"root": -0.5})  # fmt: skip
+    verdict = claim.check()
+    assert verdict.n == 12 and verdict.looks == [12]
+
+
+def test_an_underpowered_verdict_says_what_would_decide():
+    vague = Claim("zero", Value(0.0, resolution=0.1), measure=normal, replicates=64)
+    verdict = vague.verdict()
+    (note,) = [note for note in verdict.notes if note.startswith("undecided")]
+    needed = float(note.split("about ")[1].split()[0])
+    (lo, hi) = verdict.interval[0]
+    assert needed == pytest.approx(64 * ((hi - lo) / 0.1) ** 2, rel=0.05)
+    assert Claim("zero", Value(0.0, resolution=0.1), measure=normal, replicates=int(needed)).check().n <= needed
 
 
 def test_plans_of_ratios_and_of_shares():

@@ -72,7 +72,7 @@ class Rate(Kind):
             raise ClaimError(f"Rate of={self.of.name}: expected mean, std, rms, median, quantile(p) or group_mean")
         if grouped and (self.curve is not None or self.sequence):
             raise ClaimError("a known curve and a sequence are of=mean; a statistic of a group takes neither")
-        if self.group and not grouped:
+        if self.group > 1 and not grouped:  # 1 stands there when a declared Rate is copied with another design
             raise ClaimError("group= is for of=std, rms, median, quantile(p) or group_mean")
         if self.curve is not None and (self.log_power or self.correction is not None):
             raise ClaimError("a known curve holds its logarithms and next orders itself: no log_power=, no correction=")

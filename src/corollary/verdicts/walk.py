@@ -68,6 +68,8 @@ def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain
     share = decision.margin / np.maximum(decision.margin + decision.resolution, 1e-300)
     if share.size and share.max() > 0.8:
         notes.append(f"the margin is {share.max():.0%} of margin + resolution: little of the theorem is tested")
+    if decision.outcome is None:
+        notes += _what_would_decide(decision, members // kind.group)
     notes += [
         f"rival {name!r} differs by {s:.2f} of (2 margins + resolution): below 1, rejecting it may cost replicates"
         for name, s in near.items()
@@ -84,6 +86,16 @@ def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain
         evidence=decision.evidence.get(None), evidence_rivals={k: e for k, e in decision.evidence.items() if k},
         **labels,
     )  # fmt: skip
+
+
+def _what_would_decide(decision: Decision, n: int) -> list[str]:
+    """How far the longest interval is from the resolution, at which every claim is decided; lengths fall as 1/√n."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = np.max((decision.hi - decision.lo) / decision.resolution, initial=0.0)
+    if not np.isfinite(length) or length <= 1:
+        return []
+    needed = float(f"{n * length**2:.2g}")
+    return [f"undecided: the longest interval is {length:.2g} resolutions long; about {needed:.0f} replicates decide"]
 
 
 def judge(
