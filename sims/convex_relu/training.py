@@ -16,7 +16,7 @@ from corollary.arrays import Array, array_namespace, device
 from corollary.sims.convex_relu.network import TwoLayer, objective_and_gradient, require_data
 
 _MEMORY = 10
-_HALVINGS = 30
+_HALVINGS = 20  # a step below 1e-6 of the direction moves nothing worth having
 
 
 class Run(NamedTuple):

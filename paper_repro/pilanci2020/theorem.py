@@ -1,0 +1,228 @@
+"""Theorem 1 and Section 3: the mapping, the optimum no training goes below, the patterns, the critical penalty."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import comb
+
+import numpy as np
+
+from corollary.arrays import namespace_for
+from corollary.claims import Claim, Experiment, Paper
+from corollary.claims.experiment import EachSeed
+from corollary.sims.convex_relu import network as nonconvex
+from corollary.sims.convex_relu import training
+from corollary.theory import convex_relu
+from corollary.verdicts import Bound, Identity
+
+PAPER = Paper(
+    key="pilanci2020",
+    title="Neural Networks are Convex Regularizers: Exact Polynomial-time Convex Optimization Formulations for "
+    "Two-layer Networks",
+    authors="Mert Pilanci, Tolga Ergen",
+    year=2020,
+    arxiv="2002.10553",
+    summary="Two-layer ReLU networks with weight decay are convex programs over the activation patterns of the data.",
+)
+
+
+# --- Theorem 1, first half: every feasible point is a network of the same objective
+def draw_feasible(n, d, groups, rng):
+    """Data and directions; v = g lies in the cone of its own pattern 1[Xg ≥ 0]."""
+    return {"X": rng.standard_normal((n, d)), "y": rng.standard_normal(n), "G": rng.standard_normal((d, 2 * groups))}
+
+
+def convex_objective(X, y, G, *, beta=0.7):
+    """Eq. 8 at v = the first half of G, w = the second, each with the pattern of its own cone."""
+    D = (X @ G >= 0).astype(X.dtype)
+    half = G.shape[1] // 2
+    signs = np.repeat(np.asarray([1, -1], X.dtype), half)
+    f = np.sum(D * (X @ G) * signs, axis=1)
+    return np.sum((f - y) ** 2) / 2 + X.dtype.type(beta) * np.sum(np.sqrt(np.sum(G**2, axis=0)))
+
+
+def network_objective(X, y, G, *, beta=0.7, power=0.5):
+    """The same of the network u = v/‖v‖^power, a = ±‖v‖^power."""
+    half = G.shape[1] // 2
+    size = np.sqrt(np.sum(G**2, axis=0))
+    U, a = G / size**power, np.repeat(np.asarray([1, -1], X.dtype), half) * size**power
+    f = np.maximum(X @ U, 0) @ a
+    return np.sum((f - y) ** 2) / 2 + X.dtype.type(beta) / 2 * (np.sum(U**2) + np.sum(a**2))
+
+
+def network_unhalved(X, y, G):
+    return network_objective(X, y, G) + X.dtype.type(0.35) * (2 * np.sum(np.sqrt(np.sum(G**2, axis=0))))
+
+
+feasible = Experiment(
+    "pilanci2020.feasible-points", EachSeed(draw_feasible), [{"n": 9, "d": 4, "groups": 3}], replicates=32,
+    source=draw_feasible,
+)  # fmt: skip
+
+mapping = Claim(
+    r"L\big(\textstyle\sum_i D_i X(v_i-w_i)\big)+\beta\sum_i\|v_i\|+\|w_i\| "
+    r"= L(f_{U,a})+\tfrac\beta2(\|U\|_F^2+\|a\|^2) \text{ at every feasible } (v,w)",
+    Identity(convex_objective, network_objective),
+    id="pilanci2020.mapping",
+    where="Theorem 1, eq. 8 and the mapping after it",
+    measure=feasible,
+    rivals={
+        "u = v, a = ±1 (not balanced)": lambda X, y, G: network_objective(X, y, G, power=0.0),
+        "penalty β(‖U‖² + ‖a‖²), no half": network_unhalved,
+    },
+    checked_by=["convex_relu.mapping"],
+)
+
+
+# --- Section 3: how many patterns
+def draw_data(n, d, r, rng):
+    return {"X": rng.standard_normal((n, r)) @ rng.standard_normal((r, d))}
+
+
+def counted(X) -> float:
+    return float(convex_relu.all_patterns(X).shape[1])
+
+
+def predicted(X, n, r) -> float:
+    return float(convex_relu.pattern_count(n, r))
+
+
+pattern_count = Claim(
+    r"P = 2\sum_{k=0}^{r-1}\binom{n-1}{k} \text{ in general position, } r=\operatorname{rank} X",
+    Identity(counted, predicted, scaling=False, because="whole numbers, the same in every precision"),
+    id="pilanci2020.pattern-count",
+    where="Section 3 (Cover 1965)",
+    measure=Experiment(
+        "pilanci2020.data", EachSeed(draw_data),
+        [{"n": 6, "d": 2, "r": 2}, {"n": 8, "d": 3, "r": 3}, {"n": 7, "d": 5, "r": 3}], replicates=32, source=draw_data,
+    ),
+    rivals={
+        "C(n, k) for C(n−1, k)": lambda X, n, r: float(2 * sum(comb(n, k) for k in range(r))),
+        "the bound 2r(e(n−1)/r)^r as an equality": lambda X, n, r: convex_relu.pattern_bound(n, r),
+        "d for the rank, r one too small": lambda X, n, r: float(convex_relu.pattern_count(n, r - 1)),
+    },
+    checked_by=["convex_relu.pattern_count"],
+)  # fmt: skip
+
+# --- Theorem 1, second half: the optimum, on fixed small instances
+SIZES = {0: (6, 2), 1: (8, 3), 2: (7, 2)}
+SHARE = 0.1  # β over the critical β
+
+
+@cache
+def data_of(k: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """X, y, β of instance k."""
+    n, d = SIZES[k]
+    rng = np.random.default_rng([2020, k])
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    return X, y, SHARE * convex_relu.critical_beta(X, y, convex_relu.all_patterns(X))
+
+
+@cache
+def optimum(k: int, count: int = 0) -> convex_relu.Solution:
+    """Over all patterns, or over those of `count` sampled gates."""
+    X, y, beta = data_of(k)
+    D = convex_relu.sample_patterns(X, count, np.random.default_rng(k)) if count else convex_relu.all_patterns(X)
+    return convex_relu.solve(X, y, beta, D, tol=1e-9)
+
+
+def trained(k, width, rng, steps=120):
+    """Objective at the end of one L-BFGS run from a random start."""
+    X, y, beta = data_of(k)
+    net = nonconvex.init(X.shape[1], width, [rng], namespace_for("cpu"))
+    return float(training.lbfgs(net, X, y, beta, steps=steps, tol=1e-10).objective[0])
+
+
+def negative_objective(instance, width, rng):
+    return -trained(instance, width, rng)
+
+
+runs = {"smoke": [{"instance": 0, "width": 12}], "laptop": [{"instance": k, "width": 20} for k in SIZES]}
+runs["paper"] = runs["laptop"]
+
+never_below = Claim(
+    r"L(f_{U,a})+\tfrac\beta2(\|U\|_F^2+\|a\|^2) \ge p^* \text{ (all patterns) for every network}",
+    Bound(lambda instance: -optimum(instance).certificate.dual, resolution=0.15),
+    id="pilanci2020.never-below",
+    where="Theorem 1",
+    measure=negative_objective,
+    points=runs,
+    replicates=512,
+    rivals={
+        "p* of 2 sampled patterns": lambda instance: -optimum(instance, 2).certificate.dual,
+        "one per cent above p*": lambda instance: -1.01 * optimum(instance).certificate.dual,
+    },
+    uses=[mapping],
+    checked_by=["convex_relu.conjugates", "convex_relu.line"],
+)
+
+RESTARTS = 10
+
+
+def best_excess(instance, width, rng):
+    """(best of 10 runs − p*)/p*: batched restarts of one replicate."""
+    X, y, beta = data_of(instance)
+    seeds = rng.integers(0, 2**63, RESTARTS)
+    net = nonconvex.init(X.shape[1], width, list(seeds), namespace_for("cpu"))
+    best = float(np.min(training.lbfgs(net, X, y, beta, steps=150, tol=1e-9).objective))
+    p = optimum(instance).objective
+    return best / p - 1
+
+
+tiny = [{"instance": k, "width": 24} for k in (0,)]
+
+reached = Claim(
+    r"\min_{10 \text{ runs}} L(f_{U,a})+\tfrac\beta2(\|U\|_F^2+\|a\|^2) \le 1.01\,p^* \text{ on tiny problems}",
+    Bound(0.01, resolution=0.25),
+    id="pilanci2020.reached",
+    where="Theorem 1, Figure 1",
+    measure=best_excess,
+    points=tiny,
+    replicates=128,
+    rivals={
+        "to seven digits every time": 1e-7,
+        "strictly below p*, by a part in a million": -1e-6,
+    },
+    uses=[never_below],
+)
+
+
+# --- the critical penalty
+def draw_plane(n, rng):
+    return {"X": rng.standard_normal((n, 2)), "y": rng.standard_normal(n)}
+
+
+def by_projection(X, y) -> float:
+    X, y = np.asarray(X, float), np.asarray(y, float)
+    return convex_relu.critical_beta(X, y, convex_relu.all_patterns(X))
+
+
+def by_angles(X, y) -> float:
+    """d = 2 by hand: on each arc between the normals of the rows, yᵀ(Xu)_+ is a sinusoid c·u."""
+    X, y = np.asarray(X, float), np.asarray(y, float)
+    edges = np.sort(np.concatenate([np.arctan2(X[:, 0], -X[:, 1]), np.arctan2(-X[:, 0], X[:, 1])]))
+    ends = np.append(edges, edges[0] + 2 * np.pi)
+    best = 0.0
+    for low, high in zip(ends[:-1], ends[1:], strict=True):
+        middle = (low + high) / 2
+        c = X.T @ ((X @ [np.cos(middle), np.sin(middle)] > 0) * y)
+        peak = np.arctan2(c[1], c[0])
+        inside = [peak + k * np.pi for k in range(-2, 5) if low <= peak + k * np.pi <= high]
+        best = max([best, *(abs(c @ [np.cos(t), np.sin(t)]) for t in [low, high, *inside])])
+    return float(best)
+
+
+critical = Claim(
+    r"f^*=0 \iff \beta \ge \max_{\|u\|\le1}|y^\top(Xu)_+|",
+    Identity(by_projection, by_angles, growth=64, scaling=False,
+             because="active-set least squares on rows that may be nearly parallel; its tolerances are absolute, "
+             "so float32 input is answered in float64"),
+    id="pilanci2020.critical-beta",
+    where="Section 2, the dual constraint at ν = y",
+    measure=Experiment("pilanci2020.plane", EachSeed(draw_plane), [{"n": 9}], replicates=32, source=draw_plane),
+    rivals={
+        "half of it (ν = y/2, as for the logistic loss)": lambda X, y: by_angles(X, y) / 2,
+        "of the linear model: ‖Xᵀy‖": lambda X, y: float(np.linalg.norm(np.asarray(X, float).T @ np.asarray(y, float))),
+    },
+    checked_by=["convex_relu.line"],
+)  # fmt: skip
