@@ -12,7 +12,7 @@ import numpy as np
 
 from corollary.claims import Experiment
 from corollary.executors import executor_from
-from corollary.store import Store
+from corollary.store import Store, StoreError
 from corollary.sweep import SweepError, Task, sweep
 
 QUIET = "FIRE_QUIET" in os.environ  # no log and no waiting; the results are the same
@@ -50,7 +50,7 @@ def main(folder, log, executor, count, seconds="0", mixed=""):
     try:
         with executor_from(executor) as workers:
             sweep(tasks(log, int(count), float(seconds), bool(mixed)), store=store, executor=workers)
-    except SweepError as error:
+    except (SweepError, StoreError) as error:
         sys.exit(str(error))
     if store.problems:
         sys.exit("\n".join(store.problems))
