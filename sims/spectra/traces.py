@@ -92,7 +92,8 @@ def _captured(A: Operator, Q: Array, level: float, products: int) -> Estimate:
 
 def _hutch_plus_plus(A: Operator, m: int, rng: np.random.Generator, level: float) -> Estimate:
     xp, k = A.xp, m // 3
-    Q, _, full = range_basis(A, A.matmat(A.host_to_device(signs(rng, A.n, k))))
+    # a normal sketch: the error of its range is a theorem (`theory.spectra.estimators`)
+    Q, _, full = range_basis(A, A.matmat(A.host_to_device(rng.standard_normal((A.n, k)))))
     if not full:
         return _captured(A, Q, level, k)
     inside = to_numpy(xp.sum(Q * A.matmat(Q), axis=0)).astype(float)
