@@ -1,4 +1,7 @@
-"""The derivations of `proofs_check/ntk` hold, and a wrong formula, a wrong step or a missing check undoes them."""
+"""A wrong formula, a wrong step or a missing check undoes the derivations of `proofs_check/ntk`.
+
+That they hold as they are is asked of all families at once: tests/test_catalogue.py runs every derivation there is.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,6 @@ def discovered() -> list[Derivation]:
 
 
 ALL = discovered()
-
-
-@pytest.mark.parametrize("proof", ALL, ids=lambda proof: proof.id)
-def test_the_derivation_holds(proof):
-    """Its steps are true, and the code agrees with what it derives."""
-    result = proof.run()
-    assert result.outcome == "DERIVED", result.problem
-    assert result.agreement is not None and result.agreement.points >= 20
-    assert len(result.steps) >= 2
 
 
 def test_every_public_closed_form_is_derived():
@@ -72,8 +66,8 @@ MUTATIONS = {
 }
 
 
-# the cheap mutations on every activation, the others on one: the comparison is the same code
-GRID = [(a, m) for a in DUALS for m in MUTATIONS if a is ntk.Relu or m in ("factor 1.02", "swapped orders")]
+# one on every activation, the others on the cheapest: the comparison is the same code
+GRID = [(a, m) for a in DUALS for m in MUTATIONS if a is ntk.Relu or m == "swapped orders"]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["value", "slope"])

@@ -82,6 +82,7 @@ def worst_errors(net, dual, x, y, depth, W_std, b_std):
 RELU_FAMILY = [(ntk.Relu(), 0), (ntk.LeakyRelu(0.1), 0.1), (ntk.LeakyRelu(-3.0), -3.0), (ntk.Abs(), -1)]
 
 
+@guards(ntk.mlp, ntk.Network.kernel)
 @pytest.mark.parametrize("activation, slope", RELU_FAMILY, ids=str)
 @pytest.mark.parametrize("b_std", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("dimension, norms, depth", [

@@ -46,8 +46,19 @@ def test_diverging_descent_is_followed_step_by_step():
     assert run.decay(4)[-1] == pytest.approx(16, rel=100 * EPS)
     with pytest.raises(OverflowError, match="take fewer steps or a lower rate"):
         run.mean(2000, K)
+    # the decay itself is finite there
+    for result in (lambda: run.covariance(600, KX, KT), lambda: run.mean(1023, ntk.Kernel(1e9 * K.nngp, 1e9 * K.ntk))):
+        with pytest.raises(OverflowError, match="beyond float64; descent converges"):
+            result()
     with pytest.raises(ValueError, match="diverges"):
         run.mean(np.inf, K)
+
+
+def test_a_flow_beyond_the_floats_has_arrived():
+    """η t λ = inf is no NaN and no warning: every component has decayed."""
+    run = ntk.gradient_flow(K, Y, 1e300)
+    assert np.all(run.decay(1e300) == 0)
+    np.testing.assert_array_equal(run.mean(1e300, KX), ntk.gradient_flow(K, Y).mean(np.inf, KX))
 
 
 def test_a_stable_descent_ends_where_the_flow_ends():
@@ -129,6 +140,7 @@ INDEFINITE = np.diag([1.0, 1.0, 1.0, 1.0, -1.0])
 FLOW = ntk.gradient_flow(K, Y)
 STARTED = ntk.gradient_flow(K, Y, f0=Y)
 ONE = NET.kernel(T[:1])
+SKEW = ntk.Kernel(np.triu(KT.nngp), KT.ntk)
 LOW = ntk.Kernel(KX.nngp.astype(np.float32), KX.ntk.astype(np.float32))
 
 
@@ -142,6 +154,13 @@ LOW = ntk.Kernel(KX.nngp.astype(np.float32), KX.ntk.astype(np.float32))
         (lambda: ntk.posterior(K.nngp, Y, KX.nngp, KT.nngp, noise="1"), TypeError, "real number"),  # pyright: ignore
         (lambda: FLOW.covariance(1.0, KX, ONE), ValueError, r"k_test has shape \(1, 1\); expected \(4, 4\)"),
         (lambda: FLOW.mean(1.0, LOW), TypeError, "dtypes differ"),
+        (lambda: ntk.gradient_flow(K, Y.astype(np.float32)), TypeError, "dtypes differ"),
+        (lambda: ntk.posterior(K.nngp, Y.astype(np.float32), KX.nngp, KT.nngp), TypeError, "dtypes differ"),
+        (lambda: ntk.posterior(K.nngp, Y, KX.nngp, SKEW.nngp), ValueError, "k_test is not symmetric"),
+        (lambda: ntk.posterior(K.nngp, Y, KX.nngp, KT.nngp / 4), ValueError, "not blocks of one positive"),
+        (lambda: FLOW.covariance(1.0, KX, SKEW), ValueError, "k_test is not symmetric"),
+        (lambda: ntk.gradient_flow(ntk.Kernel(np.triu(K.nngp), K.ntk), Y), ValueError, "nngp kernel is not symmetric"),
+        (lambda: ntk.gradient_flow(100 * K.ntk, Y, 1e308), ValueError, "beyond the floats"),
         (lambda: FLOW.mean(True, KX), ValueError, "expected a time"),
         (lambda: FLOW.mean(np.array([1.0]), KX), ValueError, "expected a time"),  # pyright: ignore
         (lambda: STARTED.mean(1.0, KX, f0=np.ones(3)), ValueError, r"f0 has shape \(3,\); expected \(4,\)"),

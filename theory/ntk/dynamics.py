@@ -23,7 +23,7 @@ import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
 from corollary.theory.ntk.layers import Kernel
-from corollary.theory.ntk.modes import gram_modes, is_singular
+from corollary.theory.ntk.modes import gram_modes, is_singular, require_symmetric
 from corollary.theory.ntk.moments import real_number
 
 
@@ -55,7 +55,8 @@ class Training:
         if math.isinf(t):
             return xp.zeros_like(self.rates)
         if self.time == "flow":
-            return xp.exp(-self.learning_rate * t * self.rates)
+            with np.errstate(over="ignore"):  # t · rate beyond the floats: exp gives the 0 it should
+                return xp.exp(-t * (self.learning_rate * self.rates))
         with np.errstate(over="ignore"):
             size = xp.abs(1 - self.learning_rate * self.rates) ** t
         if not bool(xp.all(xp.isfinite(size))):
@@ -92,7 +93,8 @@ class Training:
         if math.isinf(t):
             gone = 1 - decay
         elif self.time == "flow":
-            gone = -xp.expm1(-t * x)
+            with np.errstate(over="ignore"):
+                gone = -xp.expm1(-t * x)
         else:
             # 1 − (1 − x)^t cancels for small x; the clip only keeps log1p in its domain where it is not used
             gone = xp.where(x < 0.5, -xp.expm1(t * xp.log1p(-xp.clip(x, None, 0.5))), 1 - decay)
@@ -112,7 +114,9 @@ class Training:
         self._check("k_test_train", k, (k.shape[0], self.y.shape[0]))
         M, outputs = k.shape[0], self.y.shape[1]
         xp = array_namespace(k)
-        out = xp.matmul(self._apply(t, k), self.y - self.f0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = xp.matmul(self._apply(t, k), self.y - self.f0)
+        self._require_finite(t, out)
         if f0 is not None:
             self._check("f0", f0, (M,) if self.flat else (M, outputs))
             out = out + xp.reshape(f0, (M, outputs))
@@ -131,10 +135,21 @@ class Training:
         self._check("k_test_train", k_test_train.ntk, (M, N))
         self._check("k_test", k_test.nngp, (M, M))
         xp = array_namespace(k_test.nngp)
-        A, K, Kx = self._apply(t, k_test_train.ntk), self.nngp, k_test_train.nngp
-        cross = xp.matmul(A, xp.matrix_transpose(Kx))
-        out = k_test.nngp - cross - xp.matrix_transpose(cross) + xp.matmul(xp.matmul(A, K), xp.matrix_transpose(A))
+        require_symmetric("k_test", k_test.nngp)
+        with np.errstate(over="ignore", invalid="ignore"):
+            A, K, Kx = self._apply(t, k_test_train.ntk), self.nngp, k_test_train.nngp
+            cross = xp.matmul(A, xp.matrix_transpose(Kx))
+            out = k_test.nngp - cross - xp.matrix_transpose(cross) + xp.matmul(xp.matmul(A, K), xp.matrix_transpose(A))
+        self._require_finite(t, out)
         return (out + xp.matrix_transpose(out)) / 2
+
+    def _require_finite(self, t: float, out: Array) -> None:
+        xp = array_namespace(out)
+        if not bool(xp.all(xp.isfinite(out))):
+            raise OverflowError(
+                f"the result at t = {t:g} is beyond {out.dtype}; descent converges for learning rates below "
+                f"2/{float(self.rates[-1]):.4g}, this is {self.learning_rate:g}: take fewer steps or a lower rate"
+            )
 
     def _check(self, name: str, x: Array, shape: tuple[int, ...]) -> None:
         require_floating(name, x)
@@ -191,6 +206,10 @@ def _solve(
         raise ValueError(f"f0 has shape {tuple(f0.shape)}, y has {tuple(y.shape)}; expected the same")
     values, vectors, residuals = gram_modes("kernel", theta)
     nngp = kernel.nngp if isinstance(kernel, Kernel) else None
+    if nngp is not None:
+        require_symmetric("the nngp kernel", nngp)
+    if not math.isfinite(learning_rate * float((values[-1] + reg) / N)):
+        raise ValueError(f"learning_rate {learning_rate:g} times the kernel's largest eigenvalue is beyond the floats")
     return Training((values + reg) / N, vectors, residuals / N, targets, start, nngp, learning_rate, time, y.ndim == 1)
 
 

@@ -19,6 +19,17 @@ class Modes(NamedTuple):
     residuals: Array
 
 
+def require_symmetric(name: str, A: Array) -> float:
+    """The largest |entry| of A (N, N). Raises ValueError unless A is symmetric up to rounding."""
+    xp = array_namespace(A)
+    size = float(xp.max(xp.abs(A)))
+    skew = float(xp.max(xp.abs(A - xp.matrix_transpose(A))))
+    # a kernel assembled block by block differs from its transpose by roundings of its largest entry
+    if skew > 64 * float(xp.finfo(A.dtype).eps) * size:
+        raise ValueError(f"{name} is not symmetric: entries differ from the transpose by up to {skew:.2g}")
+    return size
+
+
 def gram_modes(name: str, A: Array) -> Modes:
     """The modes of a symmetric positive semi-definite A (N, N), finite and of floating dtype.
 
@@ -27,11 +38,7 @@ def gram_modes(name: str, A: Array) -> Modes:
     """
     xp = array_namespace(A)
     N, ε = A.shape[0], float(xp.finfo(A.dtype).eps)
-    size = float(xp.max(xp.abs(A)))
-    skew = float(xp.max(xp.abs(A - xp.matrix_transpose(A))))
-    # a kernel assembled block by block differs from its transpose by roundings of its largest entry
-    if skew > 64 * ε * size:
-        raise ValueError(f"{name} is not symmetric: entries differ from the transpose by up to {skew:.2g}")
+    size = require_symmetric(name, A)
     A = (A + xp.matrix_transpose(A)) / 2
     λ, V = xp.linalg.eigh(A)
     residuals = xp.sqrt(xp.sum((A @ V - V * xp.expand_dims(λ, axis=0)) ** 2, axis=0))

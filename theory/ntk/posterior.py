@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
-from corollary.theory.ntk.modes import gram_modes, is_singular
+from corollary.theory.ntk.modes import gram_modes, is_singular, require_symmetric
 from corollary.theory.ntk.moments import real_number
 
 
@@ -23,7 +23,8 @@ def posterior(k_train: Array, y: Array, k_test_train: Array, k_test: Array, nois
 
     k_train (N, N), y (N,) or (N, outputs), k_test_train (M, N), k_test (M, M): `Kernel.nngp`, or any kernel.
     Raises TypeError or ValueError for shapes or dtypes that do not fit, NaN, noise < 0, a k_train that is not symmetric
-    and positive semi-definite, and a singular system; RuntimeError if the eigen-solver fails its certificate.
+    and positive semi-definite, a k_test that is not symmetric or too small to belong to it (a negative variance beyond
+    rounding), and a singular system; RuntimeError if the eigen-solver fails its certificate.
     """
     xp = require_floating("k_train", k_train, ndim=2)
     for name, array, ndim in (("y", y, None), ("k_test_train", k_test_train, 2), ("k_test", k_test, 2)):
@@ -42,6 +43,7 @@ def posterior(k_train: Array, y: Array, k_test_train: Array, k_test: Array, nois
     if y.ndim not in (1, 2) or y.shape[0] != N:
         raise ValueError(f"y has shape {tuple(y.shape)}; expected ({N},) or ({N}, outputs)")
     variance = real_number("noise, a variance,", noise, nonnegative=True)
+    size = require_symmetric("k_test", k_test)
     values, vectors, _ = gram_modes("k_train", k_train)
     values = values + variance
     if is_singular(values):
@@ -53,4 +55,12 @@ def posterior(k_train: Array, y: Array, k_test_train: Array, k_test: Array, nois
     targets = xp.matmul(xp.matrix_transpose(vectors), xp.reshape(y, (N, -1))) / xp.sqrt(values)[:, None]
     mean = xp.matmul(half, targets)
     covariance = k_test - xp.matmul(half, xp.matrix_transpose(half))
+    # solving loses at most the condition number times some N roundings of the prior's variance
+    rounding = 10 * N * float(xp.finfo(k_test.dtype).eps) * float(values[-1] / values[0]) * size
+    least = float(xp.min(xp.linalg.diagonal(covariance)))
+    if least < -rounding:
+        raise ValueError(
+            f"the posterior variance is {least:.2g} at a test point; k_train, k_test_train and k_test are not blocks "
+            "of one positive semi-definite kernel"
+        )
     return Posterior(mean[:, 0] if y.ndim == 1 else mean, (covariance + xp.matrix_transpose(covariance)) / 2)
