@@ -44,8 +44,8 @@ def _fit(point: Mapping[str, Any], rng: np.random.Generator, xp: Namespace) -> t
         A = xp.matmul(Ht, H) + n / d * point["ridge"] * xp.eye(p, dtype=H.dtype)
         Γ = xp.linalg.solve(A, xp.matmul(Ht, label[:, None]))[:, 0]
     Γ = np.asarray(xp.reshape(Γ, (d, d + 1))) if isinstance(Γ, np.ndarray) else Γ.get().reshape(d, d + 1)
-    new = test_error(Γ, ℓ, ρ, np.eye(d), np.zeros(d))
-    seen = test_error(Γ, ℓ, ρ, tasks.T @ tasks / k, tasks.mean(axis=0))
+    new = exact_error(Γ, ℓ, ρ, np.eye(d), np.zeros(d))
+    seen = exact_error(Γ, ℓ, ρ, tasks.T @ tasks / k, tasks.mean(axis=0))
     return new, seen
 
 
@@ -58,7 +58,7 @@ def _features(w: np.ndarray, ℓ: int, ρ: float, rng: np.random.Generator) -> t
     return H, np.sum(w * q, axis=1) + math.sqrt(ρ) * rng.standard_normal(n)
 
 
-def test_error(Γ: np.ndarray, ℓ: int, ρ: float, second: np.ndarray, mean: np.ndarray) -> float:
+def exact_error(Γ: np.ndarray, ℓ: int, ρ: float, second: np.ndarray, mean: np.ndarray) -> float:
     """E(y − ⟨Γ, H⟩)² over prompts, for tasks of second moment `second` (d, d), mean (d,) and |w|² = d; host only.
 
     With h = (Σ d y_i x_i/ℓ, Σ y_i²/ℓ): E hhᵀ = [[(1+1/ℓ)W + ((1+ρ)d/ℓ) I, (1+2/ℓ)(1+ρ)w̄], [·, (1+2/ℓ)(1+ρ)²]].
@@ -70,6 +70,3 @@ def test_error(Γ: np.ndarray, ℓ: int, ρ: float, second: np.ndarray, mean: np
     R[d, d] = (1 + 2 / ℓ) * (1 + ρ) ** 2
     cross = np.sum(Γ[:, :d] * second) + Γ[:, d] @ mean * (1 + ρ)
     return float(1 + ρ - 2 * cross / d + np.sum((Γ @ R) * Γ) / d)
-
-
-test_error.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # not a test of pytest

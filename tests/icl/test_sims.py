@@ -261,7 +261,7 @@ def test_the_exact_ridge_error_is_the_error_on_fresh_prompts():
     for w, second, mean in ((fresh, np.eye(d), np.zeros(d)), (seen, tasks.T @ tasks / 4, tasks.mean(axis=0))):
         H, label = ridge._features(w, ℓ, ρ, rng)
         losses = (H @ Γ.ravel() - label) ** 2
-        assert abs(losses.mean() - ridge.test_error(Γ, ℓ, ρ, second, mean)) < 4.5 * losses.std() / math.sqrt(2e5)
+        assert abs(losses.mean() - ridge.exact_error(Γ, ℓ, ρ, second, mean)) < 4.5 * losses.std() / math.sqrt(2e5)
 
 
 def test_ridge_fits_interpolate_below_the_threshold_and_solve_normal_equations_above():
