@@ -104,6 +104,15 @@ def test_many_ties_wait_for_128_replicates_and_are_told(rng):
     assert smooth.n == 16 and not any("equal" in note for note in smooth.notes)
 
 
+def test_nothing_is_decided_before_the_first_look(rng):
+    x = 1 + rng.standard_normal(400)
+    verdict = judge(Value(1.0, resolution=20.0, first_look=128), [x])
+    assert verdict.n == 128 and verdict.looks == [128]
+    assert judge(Value(1.0, resolution=20.0), [x]).n == 16
+    with pytest.raises(ClaimError, match="first_look=0"):
+        Value(1.0, resolution=20.0, first_look=0)
+
+
 def test_skewed_data_are_flagged_and_symmetric_ones_are_not(rng):
     skewed = judge(Value(1.65, resolution=0.3), [np.exp(rng.standard_normal(400))])
     assert any("skewed" in note for note in skewed.notes)

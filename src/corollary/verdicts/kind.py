@@ -34,11 +34,16 @@ class Coordinates:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Base of the kinds. `resolution`, `margin`: a number, `rel(x)` or a function of the point (its coordinates)."""
+    """Base of the kinds. `resolution`, `margin`: a number, `rel(x)` or a function of the point (its coordinates).
+
+    first_look: replicates before the first decision. Means are only as good as the sample: of jumps that happen once in
+    ten replicates, 16 replicates show none with probability .185, and the interval misses; 128 with 1e-6.
+    """
 
     resolution: Any = None
     margin: Any = 0.0
     because: str = ""
+    first_look: int = 16  # replicates before anything is decided: more where a rare part of the law carries its mean
     design: Fixed | None = field(default=None, repr=False)
 
     #: members that make one replicate (a standard deviation needs several)
@@ -57,6 +62,8 @@ class Kind:
             raise ClaimError(f"margin={self.margin} is negative")
         if isinstance(self.resolution, int | float) and not self.resolution > 0:
             raise ClaimError(f"resolution={self.resolution} must be positive")
+        if not isinstance(self.first_look, int) or self.first_look < 1:
+            raise ClaimError(f"first_look={self.first_look!r}: expected a number of replicates")
         if self.side not in ("two", "at most", "at least"):
             raise ClaimError(f"side={self.side!r}: expected 'two', 'at most' or 'at least'")
 
@@ -141,7 +148,7 @@ class Kind:
         if self.design:
             yield self.design.replicates
         else:
-            yield from looks(budget // self.group)
+            yield from looks(budget // self.group, self.first_look)
 
     def zones(self, T: np.ndarray, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:
         """Margin b and resolution r for every functional."""

@@ -31,6 +31,11 @@ def _zeros(rng, shape, share):
     return (x - p) / np.sqrt(2 * p - p**2)
 
 
+def _rare_jumps(rng, shape):
+    """Nine of ten values near −1/3, one of ten near 3: sixteen replicates miss the jumps with probability .185."""
+    return (np.where(rng.random(shape) < 0.1, 3.0, -1 / 3) + 0.1 * rng.standard_normal(shape)) / np.sqrt(1.01)
+
+
 LAWS: dict[str, Draw] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "t₃": lambda rng, shape: rng.standard_t(3, shape) / np.sqrt(3),
@@ -46,4 +51,6 @@ LAWS: dict[str, Draw] = {
     "−90 % zeros": lambda rng, shape: -_zeros(rng, shape, 0.9),
     "Pareto 2.1": _pareto,
     "−Pareto 2.1": lambda rng, shape: -_pareto(rng, shape),
+    "rare jumps": _rare_jumps,
+    "−rare jumps": lambda rng, shape: -_rare_jumps(rng, shape),
 }

@@ -20,7 +20,7 @@ from corollary.verdicts.calibration.laws import LAWS
 from corollary.verdicts.comparisons import RatioSet, of_probabilities
 from corollary.verdicts.intervals import fixed_mean_interval, quantile_interval
 from corollary.verdicts.kind import Kind
-from corollary.verdicts.rule import Side
+from corollary.verdicts.rule import Side, looks
 
 PLACES = ("value", "margin", "end")
 EPS = 0.01
@@ -123,6 +123,11 @@ def rows() -> list[Row]:
 
     mean = "mean, any time"
     found = [Row(mean, law, _means(law, 0.1, 0.5, 400)) for law in LAWS]
+    late = list(looks(400, first=128))
+    found += [
+        Row("mean, first look at 128", law, _means(law, 0.1, 0.5, 400, schedule=late))
+        for law in ("normal", "−lognormal", "rare jumps", "−rare jumps")
+    ]
     found += [
         Row("mean, one-sided", law, _means(law, 0.1, 0.5, 400, side="at most")) for law in ("normal", "−exponential")
     ]
