@@ -5,7 +5,7 @@ import pytest
 
 from corollary import Bound, Claim, Outcome, Value
 from corollary.claims.fingerprint import fingerprint
-from corollary.run.history import first_stage, with_history
+from corollary.run.history import first_stage, monitor, with_history
 
 
 def coin(rng):
@@ -92,8 +92,11 @@ def test_first_stage_refutations_are_counted_against_their_binomial():
     log[0] = entry(zero, 1, "CONFIRMED", [[0, "REFUTED"], [1, "CONFIRMED"]], fresh=True)
     count, verdicts, p = first_stage(log)
     assert (count, verdicts) == (1, 500) and p > 0.3
+    assert "1 of 500" in monitor(log) and "NOT KEPT" not in monitor(log)
     for i in range(1, 6):
         log[i] = entry(zero, 2 * i + 1, "CONFIRMED", [[2 * i, "REFUTED"], [2 * i + 1, "CONFIRMED"]], fresh=True)
     assert first_stage(log)[2] < 1e-4
+    assert "ERROR RATES ARE NOT KEPT" in monitor(log) and "6 of 500" in monitor(log)
     fixed = [{**e, "fresh": False} for e in log]
+    assert monitor(fixed) == ""
     assert first_stage(fixed) == (0, 0, 1.0)  # a fixed root says nothing new the second time

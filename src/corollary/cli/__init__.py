@@ -229,9 +229,11 @@ def log(
     markdown: Annotated[bool, typer.Option("--markdown", help="as a table for a document")] = False,
 ) -> None:
     """Every run recorded in the output folder: its seed root, and how many verdicts came out as expected."""
+    from corollary.run.history import monitor
     from corollary.run.log import read_log, summary
 
-    runs = [run for run in summary(read_log(out)) if run.fresh or not fresh]
+    entries = read_log(out)
+    runs = [run for run in summary(entries) if run.fresh or not fresh]
     if not runs:
         raise Stop(f"no runs are recorded in {out}; `corollary verify` writes the log, --out names the folder")
     columns = ("date", "seed root", "scale", "device", "as expected", "remarks")
@@ -240,7 +242,7 @@ def log(
         for r in runs
     ]  # fmt: skip
     total, fine = sum(r.verdicts for r in runs), sum(r.as_expected for r in runs)
-    last = f"{len(runs)} runs, {total} verdicts, {fine} as expected"
+    last = f"{len(runs)} runs, {total} verdicts, {fine} as expected{monitor(entries)}"
     if markdown:
         print("\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)), last, sep="\n\n")
         return

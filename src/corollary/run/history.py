@@ -7,6 +7,8 @@ from typing import Any
 
 from corollary.verdicts import Outcome, Verdict
 
+ALARM = 1e-3  # how seldom a calibrated judge is accused
+
 
 def streams_of(entry: Mapping[str, Any]) -> list[tuple[int, str]]:
     """(seed root, outcome) of a log entry's streams: two where a REFUTED was repeated."""
@@ -48,3 +50,12 @@ def first_stage(log: Iterable[Mapping[str, Any]]) -> tuple[int, int, float]:
     refuted = sum(streams_of(e)[0][1] == Outcome.REFUTED for e in counted)
     rate = sum(e["epsilon"] for e in counted) / len(counted)
     return refuted, len(counted), float(binom.sf(refuted - 1, len(counted), rate))
+
+
+def monitor(log: Iterable[Mapping[str, Any]]) -> str:
+    """One line on `first_stage` for the end of a report; empty where no fresh seed was ever judged."""
+    refuted, verdicts, p = first_stage(log)
+    if not verdicts:
+        return ""
+    text = f"; on fresh seeds {refuted} of {verdicts} verdicts were REFUTED at first (by chance alone: p = {p:.2g})"
+    return text + (": THE STATED ERROR RATES ARE NOT KEPT" if p < ALARM else "")
