@@ -256,6 +256,11 @@ def test_fifty_digits_catch_what_rounding_hides(rng):
         judge(Identity(variance, by_pairs, exact=(lambda x: x, lambda x: x)), x)
 
 
+def test_an_identity_wants_its_32_inputs(rng):
+    with pytest.raises(ClaimError, match="32 replicates are needed.*20 were given"):
+        judge(Identity(variance, by_pairs), [rng.standard_normal((20, 5))])
+
+
 def test_an_unstable_formula_needs_growth_with_a_reason(rng):
     """The one-pass variance at mean 300: true, but its rounding error is 10⁴ times that of the two-pass form."""
     x = [300 + rng.standard_normal((32, 8))]

@@ -109,6 +109,8 @@ def test_nothing_is_decided_before_the_first_look(rng):
     verdict = judge(Value(1.0, resolution=20.0, first_look=128), [x])
     assert verdict.n == 128 and verdict.looks == [128]
     assert judge(Value(1.0, resolution=20.0), [x]).n == 16
+    with pytest.raises(ClaimError, match="would end first"):
+        judge(Value(1.0, resolution=20.0, first_look=128), [x[:100]])
     with pytest.raises(ClaimError, match="first_look=0"):
         Value(1.0, resolution=20.0, first_look=0)
 

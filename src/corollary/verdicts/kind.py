@@ -16,6 +16,7 @@ from corollary.verdicts.settings import ClaimError, Fixed, Point, at_point, labe
 if TYPE_CHECKING:
     from corollary.verdicts.verdict import Verdict
 
+FIRST_LOOK = 16
 TIES_NEED = 128  # replicates before deciding when most are equal: 90 % zeros miss .055/.01 at 32, .002/.01 at 128
 SYMMETRIC_ONLY = 16  # up to here a fixed design is for near-symmetric statistics: exponentials miss .021/.01 at 8
 
@@ -43,7 +44,9 @@ class Kind:
     resolution: Any = None
     margin: Any = 0.0
     because: str = ""
-    first_look: int = 16  # replicates before anything is decided: more where a rare part of the law carries its mean
+    first_look: int = (
+        FIRST_LOOK  # replicates before anything is decided: more where a rare part of the law carries its mean
+    )
     design: Fixed | None = field(default=None, repr=False)
 
     #: members that make one replicate (a standard deviation needs several)
@@ -148,6 +151,10 @@ class Kind:
         if self.design:
             yield self.design.replicates
         else:
+            if FIRST_LOOK < self.first_look > budget // self.group:
+                raise ClaimError(
+                    f"first_look={self.first_look}, but the budget of {budget // self.group} would end first"
+                )
             yield from looks(budget // self.group, self.first_look)
 
     def zones(self, T: np.ndarray, points: Sequence[Point]) -> tuple[np.ndarray, np.ndarray]:

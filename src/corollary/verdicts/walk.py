@@ -47,6 +47,9 @@ def walk(
         members = n * kind.group
         values = fetch(members)
         seen.append(n)
+        given = min((len(v) for v in values if hasattr(v, "shape")), default=members)
+        if given < members:
+            raise ClaimError(f"{members} replicates are needed at this look, {given} were given")
         if look == 1:
             shapes = [v.shape[1:] if hasattr(v, "shape") else () for v in values]
         decision = kind.decide_at(values, points, rivals, eps, look)
