@@ -1,0 +1,60 @@
+"""A planted eigenvalue in noise: top eigenvalue and overlap of bulk + θ e₁e₁ᵀ + s·GOE/√N, and of mini-batch Hessians.
+
+GOE: symmetric, off-diagonal entries of variance 1, diagonal 2, so that s·GOE/√N has bulk [−2s, 2s].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from corollary.arrays import Namespace
+from corollary.sims.common.curvature import Curvature
+from corollary.sims.spectra.eigenpairs import top_eigenpairs
+
+
+def spiked(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namespace) -> dict[str, Any]:
+    """top (R,), overlap (R,) = (v·e₁)² of the top eigenvector. Point: N, theta, s; bulk, a list tiled over the rest.
+
+    Host draws, eigenvalues by xp's dense solver; `residual` (R,) = ‖Av − λv‖.
+    """
+    N, theta, s = point["N"], point["theta"], point["s"]
+    if not isinstance(N, int) or N < 2:
+        raise ValueError(f"N = {N!r}; expected an integer >= 2")
+    bulk = np.resize(np.asarray(point.get("bulk", [0.0]), dtype=float), N)
+    bulk[0] = theta
+    out = {"top": [], "overlap": [], "residual": []}
+    for seed in seeds:
+        g = np.random.default_rng(seed).standard_normal((N, N))
+        A = xp.asarray(np.diag(bulk) + s * (g + g.T) / np.sqrt(2 * N))
+        values, vectors = xp.linalg.eigh(A)
+        v = vectors[:, -1]
+        out["top"].append(values[-1])
+        out["overlap"].append(v[0] ** 2)
+        r = xp.matmul(A, v) - values[-1] * v
+        out["residual"].append(xp.sqrt(xp.sum(r * r)))
+    return {name: xp.stack(rows) for name, rows in out.items()}
+
+
+def batch_top(
+    point: Mapping[str, Any], seeds: Sequence[Any], xp: Namespace, *, curvature: Curvature
+) -> dict[str, np.ndarray]:
+    """top, residual (R,): the largest eigenvalue of the curvature on `batch` points drawn without replacement.
+
+    curvature: the full one, on host arrays; point: batch.
+    """
+    N, b = curvature.x.shape[0], point["batch"]
+    if not isinstance(b, int) or not 1 <= b <= N:
+        raise ValueError(f"batch = {b!r}; expected a number of points from 1 to {N}")
+    tops, residuals = [], []
+    for seed in seeds:
+        rows = np.random.default_rng(seed).choice(N, b, replace=False)
+        part = Curvature(
+            curvature.net, curvature.params, curvature.x[rows], curvature.y[rows], curvature.loss, curvature.kind
+        )
+        pair = top_eigenpairs(part, 1, which="largest", tol=1e-6)
+        tops.append(pair.values[0])
+        residuals.append(pair.residuals[0])
+    return {"top": np.array(tops), "residual": np.array(residuals)}
