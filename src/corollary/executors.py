@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -121,19 +122,43 @@ def executor_from(spec: str | None, device: str = "cpu") -> Iterator[Any]:
 def _dask(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
-        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise ExecutorError("executor dask: needs the extra: pip install 'corollary[cluster]'") from error
     try:
-        # first by hand: a Client waits long for a port where nobody listens, and leaves a thread behind if it fails
-        socket.create_connection(get_address_host_port(address), timeout=CONNECT).close()
+        _greeted_by(address)
         client = Client(address, timeout=CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ExecutorError(
             f"no Dask scheduler answers at {address} ({error}); give the address that `dask scheduler` prints, "
             "for example dask:tcp://127.0.0.1:8786"
         ) from error
-    with contextlib.closing(client):
+    with contextlib.closing(client), _quiet("distributed"):
         if not client.scheduler_info()["workers"]:
             print(f"corollary: the Dask scheduler at {address} has no worker yet; waiting for one", file=sys.stderr)
         yield client.get_executor()
+
+
+def _greeted_by(address: str) -> None:
+    """Something listens there and speaks first, as Dask does. A Client would try a closed port for long, wait for ever
+    for a mute one (a dashboard's), and leave a thread behind for a malformed address."""
+    from distributed.comm.addressing import get_address_host_port, parse_address
+
+    with socket.create_connection(get_address_host_port(address), timeout=CONNECT) as listener:
+        if parse_address(address)[0] == "tcp" and not listener.recv(1):
+            raise OSError("it closes the connection")
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A cluster that is lost is one error of ours; the library's logs of each attempt to reconnect say no more."""
+    logger = logging.getLogger(name)
+    children = [v for k, v in logging.root.manager.loggerDict.items() if k.startswith(f"{name}.")]
+    loggers = [logger, *(v for v in children if isinstance(v, logging.Logger))]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)
