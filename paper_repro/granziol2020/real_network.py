@@ -95,8 +95,8 @@ perturbation = Claim(
     r"\lambda_1(H_b) = \lambda_1 + (1/b - 1/N) \sum_{j>1} \mathbb E|u_j^\top (H_i - H) u_1|^2/(\lambda_1 - \lambda_j)",
     Value(
         second_order, resolution=rel(0.04), margin=lambda batch: 0.15 * (second_order(batch) - unlifted()),
-        because="higher orders, 15 % of the lift: 400 batches of each size on another seed root missed by −9 ± 3 % of it "
-        "at b = 10 (fourth order, which pulls down where λ_2 is close), and by less than two standard errors from 20 on",
+        because="higher orders, 15 % of the lift: 400 batches of each size on another seed root missed by −9 ± 3 % of "
+        "it at b = 10 (fourth order: it pulls down where λ_2 is close), by less than two standard errors from 20 on",
     ),
     id="granziol2020.second-order-on-a-network",
     where="our correction",
