@@ -61,3 +61,19 @@ def similarity(tables: Tables) -> Figure:
     axes[0].legend(loc="upper left", labelcolor="white")
     fig.colorbar(image, ax=axes, shrink=0.8, label="similarity of errors")
     return fig
+
+
+def layers(tables: Tables) -> Figure:
+    """Similarity of each layer's errors to those of iterates, as curves over the number of steps."""
+    fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.6), sharey=True)
+    for axis, name in zip(axes, ("newton", "descent"), strict=True):
+        rows = tables[name]
+        for colour, k in zip(COLOURS, sorted(set(rows["layer"])), strict=False):
+            at = np.asarray(rows["layer"]) == k
+            steps = np.asarray(rows["steps"])[at].astype(float)
+            axis.plot(steps, np.asarray(rows["similarity"])[at], "o-", color=colour, label=f"layer {k}")
+        axis.set_xlabel(f"{'Newton' if name == 'newton' else 'descent'} steps")
+    axes[1].set_xscale("symlog", base=2, linthresh=1)
+    axes[0].set_ylabel("similarity of errors")
+    axes[0].legend(loc="lower left")
+    return fig
