@@ -96,8 +96,8 @@ def structure() -> Steps:
     rng = np.random.default_rng(2)
     n, d, P = 3, 2, 2
     X = _rational(rng, n, d)
-    D = sp.Matrix([[1, 0], [1, 1], [0, 1]])
-    F = sp.Matrix.hstack(*[sign * sp.diag(*D[:, i]) * X for sign in (1, -1) for i in range(P)])
+    D: Any = sp.Matrix([[1, 0], [1, 1], [0, 1]])
+    F: Any = sp.Matrix.hstack(*[sign * sp.diag(*D[:, i]) * X for sign in (1, -1) for i in range(P)])
     G = sp.diag(*[(2 * sp.diag(*D[:, i]) - sp.eye(n)) * X for _ in (1, -1) for i in range(P)])
     inner = sp.diag(*[X.T * X] * (2 * P))
     yield step("(2D − I)² = I, so GᵀG is block diagonal with XᵀX", G.T * G - inner, holds=G.T * G == inner)

@@ -18,7 +18,6 @@ import numpy as np
 
 from corollary.arrays import to_numpy
 from corollary.theory.convex_relu.cones import project
-from corollary.theory.convex_relu.interior import Data
 from corollary.theory.convex_relu.problem import Network
 from corollary.theory.convex_relu.pruning import keep_independent
 from corollary.theory.convex_relu.solve import NotConverged, Solution, solve
@@ -141,14 +140,12 @@ def optimal_set(sol: Solution, tol: float | None = None) -> OptimalSet:
             best = solve(problem.X, y, problem.beta, problem.D, problem.loss, False, _RESOLVE, "interior-point")
         except NotConverged as stopped:
             best = stopped.solution if stopped.solution.certificate.relative < sol.certificate.relative else sol
-    data = Data(*(to_numpy(a).astype(float) for a in (problem.X, y)), problem.beta, to_numpy(problem.D).astype(float),
-                problem.loss, False)  # fmt: skip
-    X, D = data.X, data.D
+    X, targets, D = (to_numpy(a).astype(float) for a in (problem.X, y, problem.D))
     V, W = to_numpy(best.V).astype(float), to_numpy(best.W).astype(float)
     fit = np.sum(X * (D @ (V - W).T), axis=1)
     from corollary.theory.convex_relu import losses
 
-    nu = np.asarray(losses.dual_point(problem.loss, fit, data.y))
+    nu = np.asarray(losses.dual_point(problem.loss, fit, targets))
     if tol is None:
         tol = max(1e-7, float(np.linalg.norm(X, 2)) * np.sqrt(2 * max(best.certificate.gap, 0.0)) / problem.beta)
     kept: list[tuple[np.ndarray, float, int, np.ndarray]] = []

@@ -151,7 +151,7 @@ class Network(NamedTuple):
         inputs = self.data if X is None else X
         if inputs is None:
             raise ValueError("this network does not know its data; pass X, the inputs whose predictions must stay")
-        return prune(self, inputs, tol)
+        return prune(self, inputs, tol)  # pyright: ignore[reportReturnType, reportArgumentType]  (seen through two paths)
 
 
 def network(V: Array, W: Array, G: Array | None = None, *, flat: bool = False, data: Array | None = None) -> Network:

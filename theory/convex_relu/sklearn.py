@@ -91,7 +91,8 @@ class _ConvexReLU(BaseEstimator):
 
     def _predict(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return np.asarray(self.network_.predict(self._inputs(validate_data(self, X, dtype=np.float64, reset=False))))
+        inputs = np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
+        return np.asarray(self.network_.predict(self._inputs(inputs)))
 
     def prune(self) -> _ConvexReLU:
         """Keep at most rank Z neurons an output; predictions on the training inputs stay. Returns the estimator."""

@@ -43,7 +43,8 @@ class Structured:
         loss: losses.Loss,
         gated: bool,
     ) -> None:
-        self.X, self.y, self.beta, self.loss, self.gated = X, y, beta, loss, gated
+        self.X, self.y, self.beta, self.gated = X, y, beta, gated
+        self.loss: losses.Loss = loss
         self.n, self.d = X.shape
         self.used, self.of = np.unique(pattern, return_inverse=True)
         self.DT = np.ascontiguousarray(D.T[self.used])  # (patterns, n)
@@ -113,6 +114,7 @@ class Structured:
             i, j = self.upper
             H[:, i, j] += curved
             H[:, j, i] += np.where(i == j, 0.0, curved)
+        a = b = np.ones(0)
         if self.loss == "hinge":
             a, b = ratio[self.lines : -self.n], ratio[-self.n :]
             slack = 1 / a + 1 / b
