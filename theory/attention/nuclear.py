@@ -1,0 +1,65 @@
+r"""The nuclear-norm attention-SVM: restarted primal-dual steps with singular-value thresholding. Host only.
+
+    min ‖W‖_* s.t. A W ≥ 1;   W⁺ = SVT_τ(W + τ A*λ),   λ⁺ = (λ + s (1 − A(2W⁺ − W)))₊,   τ s ‖A‖² < 1
+
+(Chambolle & Pock 2011; restarts from the average and primal weight: Applegate et al. 2021, 2023). The iterate is judged
+by its certificate; convergence is linear near the solution, so that a gap of 1e-9 costs a third more than 1e-6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from corollary.theory.attention.certificate import Certificate, certify
+from corollary.theory.attention.problem import Tokens
+
+CHECK = 40
+
+
+def threshold(W: np.ndarray, τ: float) -> np.ndarray:
+    """SVT: singular values shrunk by τ, the proximal map of τ‖·‖_*."""
+    U, s, V = np.linalg.svd(W, full_matrices=False)
+    keep = s > τ
+    return (U[:, keep] * (s[keep] - τ)) @ V[keep]
+
+
+def solve_nuclear(
+    rows: Tokens, start: tuple[np.ndarray, np.ndarray], *, gap: float, steps: int
+) -> tuple[Certificate, np.ndarray, np.ndarray]:
+    """(certificate, W (d, d), λ (N,)), the best found in `steps` steps from start = (w, λ), the Frobenius solution."""
+    d, b = rows.d, 1 / rows.norms  # rows of unit norm, b on the right
+    w, λ = start[0].copy(), start[1] * rows.norms
+    G = rows.adjoint(λ / rows.norms).reshape(d, d)
+    λ = λ / np.linalg.norm(G, 2)  # dual feasible: ‖A*λ‖_op ≤ 1
+    v = np.random.default_rng(0).standard_normal(rows.p)
+    for _ in range(30):
+        v = rows.adjoint(rows.forward(v / np.linalg.norm(v)) / rows.norms**2)
+    size = float(1.05 * np.linalg.norm(v)) ** 0.5
+    weight = float(np.linalg.norm(λ) / np.linalg.norm(w))
+    best, kept = certify(rows, w, λ / rows.norms, "nuclear"), (w, λ)
+    anchor, at_restart = (w.copy(), λ.copy()), best.gap
+    sum_w, sum_λ, count = np.zeros_like(w), np.zeros_like(λ), 0
+    for k in range(1, steps + 1):
+        τ, s = 1 / (size * weight), weight / size
+        new = threshold((w + τ * rows.adjoint(λ / rows.norms)).reshape(d, d), τ).ravel()
+        λ = np.maximum(λ + s * (b - rows.forward(2 * new - w) / rows.norms), 0.0)
+        w = new
+        sum_w, sum_λ, count = sum_w + w, sum_λ + λ, count + 1
+        if k % CHECK:
+            continue
+        candidates = [(w, λ), (sum_w / count, sum_λ / count)]
+        certificates = [certify(rows, c[0], c[1] / rows.norms, "nuclear") for c in candidates]
+        i = int(certificates[1].gap < certificates[0].gap)
+        if certificates[i].gap < best.gap:
+            best, kept = certificates[i], candidates[i]
+        if best.gap <= gap:
+            break
+        if certificates[i].gap <= 0.3 * at_restart or count >= 400:
+            w, λ = candidates[i]
+            moved_w, moved_λ = np.linalg.norm(w - anchor[0]), np.linalg.norm(λ - anchor[1])
+            if moved_w > 0 and moved_λ > 0:
+                weight = float(np.exp(0.5 * np.log(moved_λ / moved_w) + 0.5 * np.log(weight)))
+            anchor, at_restart = (w.copy(), λ.copy()), certificates[i].gap
+            sum_w, sum_λ, count = np.zeros_like(w), np.zeros_like(λ), 0
+    w, λ = kept
+    return best, w.reshape(d, d), λ / rows.norms

@@ -1,0 +1,169 @@
+r"""The attention-SVM (Tarzanagh, Li, Thrampoulidis, Oymak 2023, 2308.16898, (Att-SVM) and (Att-SVM⋆)).
+
+    W^mm = argmin ‖W‖  s.t.  (x_{i,α_i} − x_it)ᵀ W z_i ≥ 1  for all i, t ≠ α_i
+
+in the Frobenius norm (attention trained on W) or the nuclear norm (on W = K Qᵀ). KKT in the Frobenius norm: W = A*λ,
+‖W‖² = Σλ, λ_it > 0 only at margin 1. Solvers: `fista` where constraints are about as many as entries of W, `newton`
+where they are many more or FISTA stalls, `nuclear`; `nnls` is the exact reference for small problems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from corollary.arrays import Array, array_namespace, device, require_floating, to_numpy
+from corollary.theory.attention.certificate import Certificate, Infeasible, Norm, Unconverged, certify
+from corollary.theory.attention.fista import solve_dual
+from corollary.theory.attention.newton import least_norm
+from corollary.theory.attention.nuclear import solve_nuclear
+from corollary.theory.attention.problem import Tokens, checked_choice, checked_tokens, differences
+
+DEFAULT_GAP = 1e-9
+FISTA_STEPS = 1000  # where FISTA suits the problem it needs 300 to 700 steps for 1e-9
+
+
+@dataclass(frozen=True)
+class Solution:
+    """W (d, d), least margin 1; `objective` = ‖W‖ in `norm`; multipliers (n, T) ≥ 0, 0 at the chosen token.
+
+    `margins` (n, T): (x_{i,α_i} − x_it)ᵀ W z_i, 0 at the chosen token; `chosen` (n,) on the host.
+    """
+
+    W: Array
+    objective: float
+    multipliers: Array
+    margins: Array
+    chosen: np.ndarray
+    norm: Norm
+    certificate: Certificate
+
+
+def svm(
+    X: Array, Z: Array, chosen: Array, *, norm: Norm = "frobenius", gap: float = DEFAULT_GAP, steps: int = 20000
+) -> Solution:
+    """The solution with relative gap ≤ `gap`, certified. X (n, T, d), Z (n, d), chosen (n,): indices of tokens.
+
+    float64 (float32 is computed in float64 and returned as float32). Other backends' arrays go to the host and back:
+    active sets are host work (batches of problems stay on the device: `svm_batch`). `steps` bounds the nuclear solver.
+    Raises TypeError or ValueError (arrays, T = 1, a zero query, chosen out of range), Infeasible with Gordan's
+    certificate, Unconverged with the best certificate.
+    """
+    xp = checked_tokens(X, Z)
+    if norm not in ("frobenius", "nuclear"):
+        raise ValueError(f"norm = {norm!r}; expected 'frobenius' or 'nuclear'")
+    n, T, d = X.shape
+    choice = checked_choice(chosen, (n,), T)
+    rows = _rows(to_numpy(X).astype(float), to_numpy(Z).astype(float), choice)
+    certificate, w, λ = frobenius(rows, gap)
+    if norm == "nuclear":
+        certificate, W, λ = solve_nuclear(rows, (w, λ), gap=gap, steps=steps)
+        w = W.ravel()
+    if not certificate.gap <= gap:
+        raise Unconverged(
+            f"the {norm} solver stopped at a relative gap of {certificate.gap:.2g}, {gap:g} was asked for; pass a "
+            "larger gap= (or steps=)",
+            certificate,
+        )
+    w = w / certificate.min_margin
+    certificate = certify(rows, w, λ, norm)
+    others = np.arange(T) != choice[:, None]
+    full, margins = np.zeros((n, T)), np.zeros((n, T))
+    full[others], margins[others] = λ * _scale(rows, w, λ, norm), rows.forward(w)
+
+    def back(a: np.ndarray) -> Array:
+        return xp.asarray(a.astype(str(X.dtype).rpartition(".")[2]), device=device(X))
+
+    return Solution(back(w.reshape(d, d)), certificate.primal, back(full), back(margins), choice, norm, certificate)
+
+
+def _scale(rows: Tokens, w: np.ndarray, λ: np.ndarray, norm: Norm) -> float:
+    """Multipliers in the scale of the KKT conditions: A*λ = W (Frobenius), ‖A*λ‖_op = 1 (nuclear)."""
+    G = rows.adjoint(λ)
+    if norm == "nuclear":
+        return 1 / float(np.linalg.norm(G.reshape(rows.d, rows.d), 2))
+    return float(np.linalg.norm(w) / np.linalg.norm(G))
+
+
+def _rows(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> Tokens:
+    D = differences(X, chosen)
+    same = np.argwhere((D == 0).all(axis=2))
+    if len(same):
+        i, t = (int(k) for k in same[0])
+        weights = np.zeros(D.shape[:2])
+        weights[i, t] = 1.0
+        token = t + int(t >= chosen[i])
+        raise Infeasible(
+            f"infeasible by construction: in sequence {i} token {token} equals the chosen token {int(chosen[i])}, so "
+            "their scores agree for every W; drop the duplicate",
+            weights,
+            0.0,
+        )
+    return Tokens(D, Z)
+
+
+def frobenius(rows: Tokens, gap: float) -> tuple[Certificate, np.ndarray, np.ndarray]:
+    """(certificate, w, λ) of the Frobenius problem: FISTA where it suits, then Newton. Raises Infeasible."""
+    start = None
+    if len(rows.norms) <= 2 * rows.p and len(rows.norms) > 64:
+        batch, _ = solve_dual(rows.D[None], rows.Z[None], gap=gap, steps=FISTA_STEPS)
+        w, λ = batch.W[0].ravel(), batch.multipliers[0].ravel()
+        certificate = certify(rows, w, λ)
+        if certificate.gap <= gap:
+            return certificate, w, λ
+        if certificate.gap < 1:
+            start = λ
+
+    def done(w: np.ndarray, λ: np.ndarray) -> Certificate | None:
+        certificate = certify(rows, w, λ)
+        return certificate if certificate.gap <= gap else None
+
+    try:
+        certificate, w, λ = least_norm(rows, np.ones(len(rows.norms)), done, start=start)
+    except Infeasible as found:
+        raise Infeasible(
+            f"no W separates the chosen tokens: nonnegative weights on the {len(rows.norms)} differences cancel them "
+            f"to {found.residual:.1e} of their size (Gordan's certificate in .weights); choose other tokens or "
+            "a larger d",
+            found.weights.reshape(rows.n, rows.m),
+            found.residual,
+        ) from None
+    return certificate or certify(rows, w, λ), w, λ
+
+
+def support_tokens(sol: Solution, *, tolerance: float = 1e-6) -> np.ndarray:
+    """(n, T) bool, on the host: the tokens t ≠ α_i whose margin is 1 (the sets T_i of the paper, Definition 2).
+
+    tolerance: how far above 1 still counts; a solution with gap g has W within √(2g) ‖W‖ of the optimum, so its own
+    tolerance cannot be below about 1e-5 for the default gap unless margins are separated, which generic data are.
+    """
+    margins = to_numpy(sol.margins)
+    others = np.arange(margins.shape[1]) != sol.chosen[:, None]
+    return others & (margins <= 1 + tolerance + (2 * max(sol.certificate.gap, 0.0)) ** 0.5)
+
+
+def locally_optimal(sol: Solution, scores: Array) -> bool:
+    """Whether every chosen token scores above all its support tokens: W is then a locally optimal direction.
+
+    scores (n, T): γ_it = Y_i vᵀx_it (Tarzanagh et al. 2023, Definition 2). Raises TypeError or ValueError.
+    """
+    require_floating("scores", scores, ndim=2)
+    γ = to_numpy(scores)
+    if γ.shape != tuple(sol.margins.shape):
+        raise ValueError(f"scores has shape {γ.shape}; expected {tuple(sol.margins.shape)}, one a token")
+    best = np.take_along_axis(γ, sol.chosen[:, None], axis=1)
+    return bool(np.all(best > np.where(support_tokens(sol), γ, -np.inf)))
+
+
+def feasible(X: Array, Z: Array, chosen: Array) -> bool:
+    """Whether some W separates the chosen tokens. For the certificates call `svm`: it raises Infeasible with one.
+
+    Sufficient for almost all data: d ≥ max(T − 1, n) (Tarzanagh et al. 2023, Theorem 1). Raises as `svm`, otherwise.
+    """
+    array_namespace(X, Z)
+    try:
+        svm(X, Z, chosen, gap=0.5)
+    except Infeasible:
+        return False
+    return True
