@@ -178,6 +178,14 @@ def test_the_report_holds_what_a_reader_needs(rng):
             "n", "rivals_rejected", "seed_root", "stream", "unstable"} <= set(data)  # fmt: skip
 
 
+def test_a_one_sided_claim_is_called_so(rng):
+    x = rng.standard_normal(400)
+    low = judge(Value(5.0, resolution=0.5, side="at most"), [x])
+    assert low.outcome is Outcome.CONFIRMED and "one-sided: the true value is at most the theory's" in low.notes
+    assert judge(Value(-5.0, resolution=0.5, side="at most"), [x]).outcome is Outcome.REFUTED
+    assert not any("one-sided" in note for note in judge(Value(0.0, resolution=0.5), [x]).notes)
+
+
 # --- separability --------------------------------------------------------------------------------------------------
 def test_separability_is_checked_before_anything_is_drawn_and_names_the_best_point():
     drawn = []

@@ -68,6 +68,8 @@ def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain
         names = [*kind.names(points, shapes), *decision.more_names]
     alive = [name for name, by in decision.killed.items() if by is None]
     notes = list(decision.notes)
+    if kind.side != type(kind).side:
+        notes.append(f"one-sided: the true value is {kind.side} the theory's")
     share = decision.margin / np.maximum(decision.margin + decision.resolution, 1e-300)
     if share.size and share.max() > 0.8:
         notes.append(f"the margin is {share.max():.0%} of margin + resolution: little of the theorem is tested")
