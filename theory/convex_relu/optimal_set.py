@@ -105,15 +105,24 @@ class OptimalSet:
         """The vertex that maximises cost·α."""
         from scipy.optimize import linprog
 
-        # equilibrated: HiGHS works to 1e-9 absolute
         scale = max(float(np.max(np.abs(self.fit))), 1e-300)
-        found = linprog(
-            -cost, A_eq=self.columns, b_eq=self.fit / scale, bounds=(0, None), method="highs-ds",
-            options={"primal_feasibility_tolerance": 1e-9},
-        )  # fmt: skip
-        if found.x is None:
-            raise RuntimeError(f"the linear program over the optimal set failed: {found.message}")
-        alive = np.flatnonzero(found.x > 1e-9)
+        # the fit lies in the cone of the columns to the accuracy of the solution only: try the tightest first
+        for slack in (1e-9, 1e-7, 1e-6):
+            found = linprog(
+                -cost,
+                A_ub=np.concatenate([self.columns, -self.columns]),
+                b_ub=np.concatenate([self.fit, -self.fit]) / scale + slack,
+                bounds=(0, None),
+                method="highs-ds",
+            )
+            if found.x is not None:
+                break
+        if found.x is None:  # pyright: ignore[reportPossiblyUnboundVariable]
+            raise RuntimeError(
+                "f* is not in the cone of the optimal directions to 1e-6: the solution is too coarse; pass one solved "
+                "to a smaller tol"
+            )
+        alive = np.flatnonzero(found.x > 1e-7 * np.max(found.x))
         out = np.zeros(len(cost))
         if alive.size:  # the vertex's support is exact, its values are not: solve for them
             out[alive] = np.maximum(np.linalg.lstsq(self.columns[:, alive], self.fit, rcond=None)[0], 0)

@@ -1,0 +1,166 @@
+"""Sections 3 and 4: the optimal polytope, minimal models, pruning, and the solution path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from corollary.claims import Claim, Experiment, Paper
+from corollary.claims.experiment import EachSeed
+from corollary.theory import convex_relu
+from corollary.verdicts import Bound, Value, scaled
+
+PAPER = Paper(
+    key="mishkin2023optimal",
+    title="Optimal Sets and Solution Paths of ReLU Networks",
+    authors="Aaron Mishkin, Mert Pilanci",
+    year=2023,
+    arxiv="2306.00119",
+    summary="The optimal set of a ReLU network is a polytope; minimal networks, pruning and the regularisation path.",
+)
+
+SHARE = 0.1  # β over the critical β
+
+
+def line_data(n: int, rng: np.random.Generator):
+    """Points on a line with a bias: X = (x, 1). Kinks may sit anywhere between two points, so optima are many."""
+    x = np.sort(rng.uniform(-1, 1, n))
+    return np.stack([x, np.ones(n)], axis=1), rng.standard_normal(n)
+
+
+def solved(X, y, share: float = SHARE):
+    D = convex_relu.all_patterns(X)
+    beta = share * convex_relu.critical_beta(X, y, D)
+    return convex_relu.solve(X, y, beta, D, tol=1e-8), beta
+
+
+# --- Section 3: the polytope
+def polytope(n, rng):
+    """A random vertex and the minimum-norm point of the optimal set, as networks, against the solver's solution."""
+    X, y = line_data(n, rng)
+    s, beta = solved(X, y)
+    O = convex_relu.optimal_set(s)
+    vertex, least = O.minimal(rng), O.minimum_norm()
+    value = []
+    for alpha in (vertex, least):
+        net = O.network(alpha)
+        f = np.asarray(net.predict(X))
+        value.append((np.sum((f - y) ** 2) / 2 + beta * net.weight_penalty()) / s.objective)
+    return {
+        "excess": max(value) - 1,
+        "total": np.sum(vertex) / np.sum(least),
+        "squares": np.sum(least**2) / np.sum(vertex**2),
+        "neurons": np.array([np.sum(vertex > 0), O.rank], dtype=float),
+    }
+
+
+polytopes = Experiment("mishkin2023optimal.polytopes", EachSeed(polytope), [{"n": 7}], replicates=256, source=polytope)
+
+same_total = Claim(
+    r"\textstyle\sum_i\alpha_i = T \text{ at every point of } \{\alpha\ge0:\ Z\alpha=f^*\}",
+    Value(1.0, resolution=0.005, margin=1e-3, because="solutions are certified to 1e-8 of p*; T moves with its root"),
+    id="mishkin2023optimal.same-total",
+    where="Theorem 3.2 and its corollaries",
+    measure=polytopes["total"],
+    rivals={
+        "vertices are sparser, so they pay less: 1 % less": 0.99,
+        "the minimum-norm solution pays less: 1 % less": 1.01,
+    },
+    checked_by=["convex_relu.slope"],
+)
+
+all_optimal = Claim(
+    r"L(Z\alpha)+\beta\textstyle\sum_i\alpha_i \le (1+10^{-5})\,p^* \text{ at a random vertex and at the minimum norm}",
+    Bound(1e-5, resolution=0.25),
+    id="mishkin2023optimal.all-optimal",
+    where="Theorem 3.2",
+    measure=polytopes["excess"],
+    rivals={
+        "better than p* by a part in a thousand": -1e-3,
+        "better than p* by a part in ten thousand": -1e-4,
+    },
+    uses=[same_total],
+    checked_by=["convex_relu.conjugates"],
+)  # fmt: skip
+
+minimal = Claim(
+    r"\text{a vertex has at most } \operatorname{rank} Z \text{ neurons}",
+    Bound(resolution=0.25),
+    id="mishkin2023optimal.minimal",
+    where="Proposition 3.4",
+    measure=polytopes["neurons"],
+    rivals={"at most half of rank Z": scaled(0.5), "at most rank Z − 1 where rank Z ≤ 10": scaled(0.9)},
+)
+
+
+# --- Section 4: pruning
+def pruned(n, d, rng):
+    """Neurons after pruning a solution on Gaussian data."""
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    s, _ = solved(X, y)
+    return float(s.network().prune(tol=1e-6).U.shape[1])
+
+
+width = Claim(
+    r"m \le n \text{ neurons after pruning}",
+    Bound(lambda n: float(n), resolution=0.25),
+    id="mishkin2023optimal.width",
+    where="Algorithm 1, Proposition 4.1",
+    measure=pruned,
+    points=[{"n": 7, "d": 2}],
+    replicates=256,
+    rivals={"d neurons": lambda d: float(d), "one neuron": 1.0},
+    uses=[minimal],
+)
+
+
+# --- Section 3.3: the path
+def secant(n, d, step, rng):
+    """(p(β(1+h)) − p(β(1−h)))/(2hβ) over T(β)."""
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    D = convex_relu.all_patterns(X)
+    beta = 0.2 * convex_relu.critical_beta(X, y, D)
+    P = convex_relu.path(X, y, D, [beta * (1 - step), beta, beta * (1 + step)], tol=1e-8)
+    return (P.objective[2] - P.objective[0]) / (2 * step * beta * P.penalty[1])
+
+
+slope = Claim(
+    r"\frac{dp}{d\beta} = T(\beta) = \textstyle\sum_i\|v_i\|+\|w_i\|",
+    Value(
+        1.0, resolution=0.05, margin=0.02,
+        because="a central difference with h = 1 % leaves h² p‴β²/6T, a few per cent where a neuron enters nearby",
+    ),
+    id="mishkin2023optimal.slope",
+    where="Section 3.3 (sensitivity)",
+    measure=secant,
+    points=[{"n": 6, "d": 2, "step": 0.01}],
+    replicates=256,
+    rivals={
+        "the weights' squares, ‖U‖² + ‖a‖² = 2T": 2.0,
+        "the factor ½ of the weight decay kept: T/2": 0.5,
+    },
+    checked_by=["convex_relu.slope"],
+)  # fmt: skip
+
+
+def chord(n, d, rng):
+    """(mean of p at β₁ and β₂, p at their middle)."""
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    D = convex_relu.all_patterns(X)
+    top = convex_relu.critical_beta(X, y, D)
+    low, high = np.sort(rng.uniform(0.02, 1.0, 2)) * top
+    P = convex_relu.path(X, y, D, [low, (low + high) / 2, high], tol=1e-8)
+    lower = [s.certificate.dual for s in P.solutions]
+    return np.array([(lower[0] + lower[2]) / 2, P.objective[1]])
+
+
+concave = Claim(
+    r"p\big(\tfrac{\beta_1+\beta_2}2\big) \ge \tfrac12\big(p(\beta_1)+p(\beta_2)\big)",
+    Bound(resolution=0.3),
+    id="mishkin2023optimal.concave",
+    where="Section 3.3",
+    measure=chord,
+    points=[{"n": 6, "d": 2}],
+    replicates=256,
+    rivals={"by two per cent": scaled(0.98), "by ten per cent": scaled(0.9)},
+    checked_by=["convex_relu.slope"],
+)
