@@ -21,6 +21,7 @@ from corollary.verdicts.comparisons import RatioSet, of_probabilities
 from corollary.verdicts.intervals import fixed_mean_interval, quantile_interval
 from corollary.verdicts.kind import Kind
 from corollary.verdicts.rule import Side, looks
+from corollary.verdicts.walk import DEFAULT_EPS
 
 PLACES = ("value", "margin", "end")
 EPS = 0.01
@@ -123,6 +124,10 @@ def rows() -> list[Row]:
 
     mean = "mean, any time"
     found = [Row(mean, law, _means(law, 0.1, 0.5, 400)) for law in LAWS]
+    found += [
+        Row("mean at the default ε", law, _means(law, 0.1, 0.5, 400, eps=DEFAULT_EPS), eps=DEFAULT_EPS)
+        for law in ("normal", "exponential", "−exponential", "−lognormal")
+    ]
     late = list(looks(400, first=128))
     found += [
         Row("mean, first look at 128", law, _means(law, 0.1, 0.5, 400, schedule=late))
