@@ -38,7 +38,7 @@ def sampled(task, prompts, rng):
     return X, y, xq, w
 
 
-@guards(icl.population_loss, icl.Attention.predict)
+@guards(icl.population_loss)
 @pytest.mark.parametrize("query_in_keys", [False, True])
 @pytest.mark.parametrize("task", [GAUSSIAN, UNIFORM], ids=["gaussian", "uniform"])
 def test_the_population_loss_is_the_mean_over_sampled_prompts(task, query_in_keys):
@@ -251,10 +251,15 @@ def test_bad_input_is_one_clear_error(call, error, words):
 @guards(icl.uniform_task, icl.LinearTask)
 def test_a_task_knows_its_signal_and_kurtosis():
     """tr ΛΩ; κ₄ = h⁴/5 − 3 (h²/3)² for U(−h, h)."""
-    task = icl.LinearTask(2, 5, np.diag([1.0, 2.0]), np.diag([3.0, 0.5]))
+    task = icl.LinearTask(2, 5, np.diag([1.0, 2.0]), np.diag([3.0, 0.5]), 0.6)
+    np.testing.assert_array_equal(task.identity, np.eye(2))
     assert task.signal == 4.0 and task.excess_kurtosis == 0.0
     box = icl.uniform_task(2, 5, 2.0)
     assert box.input_cov[0, 0] == pytest.approx(4 / 3) and box.excess_kurtosis == pytest.approx(16 / 5 - 16 / 3)
     assert icl.uniform_task(2, 5, 2.0, noise=0.7).noise == 0.7
     assert icl.LinearTask(2, 5, 2 * np.eye(2), 3 * np.eye(2)).isotropic() == (2.0, 3.0)
-    assert task.with_context(9).context == 9
+    longer = task.with_context(9)
+    assert longer.context == 9 and longer.noise == 0.6
+    np.testing.assert_array_equal(longer.input_cov, task.input_cov)
+    np.testing.assert_array_equal(longer.weight_cov, task.weight_cov)
+    np.testing.assert_array_equal(icl.uniform_task(2, 5, 2.0, weight_cov=task.weight_cov).weight_cov, task.weight_cov)

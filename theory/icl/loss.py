@@ -56,7 +56,7 @@ def preconditioner_weights(K: Array) -> Attention:
 def population_loss(weights: Attention, task: LinearTask, *, query_in_keys: bool = False) -> float:
     """E(ŷ − w·x_q)² over prompts of the task, exactly. Raises TypeError or ValueError for weights that do not fit."""
     A, b, u, c = _parts(weights, task)
-    xp, Λ, Ω, t = task.namespace, task.input_cov, task.weight_cov, task.signal
+    xp, Λ, Ω, t = array_namespace(task.input_cov), task.input_cov, task.weight_cov, task.signal
     T = xp.matrix_transpose
     K = c * T(A) + b[:, None] * u[None, :]
     odd = t - 2 * xp.sum(Λ * T(K @ Λ @ Ω)) + xp.sum((Λ @ K @ label_moment(task)) * K)
@@ -73,7 +73,7 @@ def population_loss(weights: Attention, task: LinearTask, *, query_in_keys: bool
 def population_loss_gradient(weights: Attention, task: LinearTask, *, query_in_keys: bool = False) -> Attention:
     """∂ population_loss / ∂ (KQ, PV), in the shapes of the weights. Raises as `population_loss`."""
     A, b, u, c = _parts(weights, task)
-    xp, Λ, N = task.namespace, task.input_cov, task.context
+    xp, Λ, N = array_namespace(task.input_cov), task.input_cov, task.context
     T = xp.matrix_transpose
     D = 2 * Λ @ ((c * T(A) + b[:, None] * u[None, :]) @ label_moment(task) - task.weight_cov @ Λ)  # ∂ L_odd/∂K
     sG, s2 = energy_gram(task), energy_square(task)
@@ -97,7 +97,7 @@ def population_loss_gradient(weights: Attention, task: LinearTask, *, query_in_k
 def _query_terms(A: Array, b: Array, u: Array, c: Array, task: LinearTask) -> Array:
     """What the query token adds: (2/N) E[(uᵀΛA + c(t+σ²)bᵀ)x (u·x)(xᵀAx)] + (1/N²) E[(u·x)²(xᵀAx)²], x ~ N(0, Λ)."""
     _gaussian(task)
-    xp, Λ, N = task.namespace, task.input_cov, task.context
+    xp, Λ, N = array_namespace(task.input_cov), task.input_cov, task.context
     S = (A + xp.matrix_transpose(A)) / 2
     v, tr = Λ @ u, xp.sum(S * Λ)
     a = xp.matrix_transpose(A) @ v + c * (task.signal + task.noise) * b
@@ -113,7 +113,7 @@ def _query_terms(A: Array, b: Array, u: Array, c: Array, task: LinearTask) -> Ar
 
 
 def _query_gradient(A: Array, b: Array, u: Array, c: Array, task: LinearTask) -> tuple[Array, Array, Array, Array]:
-    xp, Λ, N = task.namespace, task.input_cov, task.context
+    xp, Λ, N = array_namespace(task.input_cov), task.input_cov, task.context
     T = xp.matrix_transpose
     outer = lambda p, q: p[:, None] * q[None, :]  # noqa: E731
     S, e = (A + T(A)) / 2, task.signal + task.noise

@@ -38,20 +38,20 @@ def excess(K: Array, task: LinearTask) -> float:
 
 def optimal_preconditioner(task: LinearTask) -> Array:
     """K* = ΩΛC⁻¹ (d, d), the minimiser of `excess`; symmetric where Λ and Ω commute."""
-    xp = task.namespace
+    xp = array_namespace(task.input_cov)
     right = task.input_cov @ task.weight_cov  # (ΩΛ)ᵀ; C is symmetric, so K*ᵀ = C⁻¹ΛΩ
     return xp.matrix_transpose(xp.linalg.solve(label_moment(task), right))
 
 
 def optimal_step(task: LinearTask) -> float:
     """η of the best K = ηI: one gradient step from w = 0 on the mean loss (1/2N)|y − Xw|²."""
-    xp, Λ = task.namespace, task.input_cov
+    xp, Λ = array_namespace(task.input_cov), task.input_cov
     return float(xp.sum((Λ @ Λ) * task.weight_cov) / xp.sum(Λ * label_moment(task)))
 
 
 def optimal_excess(task: LinearTask, *, preconditioned: bool = True) -> float:
     """The least excess of one layer; with preconditioned=False, of one plain gradient step (the same if isotropic)."""
-    xp, Λ, Ω = task.namespace, task.input_cov, task.weight_cov
+    xp, Λ, Ω = array_namespace(task.input_cov), task.input_cov, task.weight_cov
     if not preconditioned:
         return task.signal - optimal_step(task) * float(xp.sum((Λ @ Λ) * Ω))
     return task.signal - float(xp.sum(Λ * xp.matrix_transpose(optimal_preconditioner(task) @ Λ @ Ω)))
@@ -59,7 +59,7 @@ def optimal_excess(task: LinearTask, *, preconditioned: bool = True) -> float:
 
 def rank_one_excess(task: LinearTask) -> float:
     """Loss of the spurious local minima A = 0, c = 0, K = b uᵀ: t − s₁², s the singular values of Λ^½ΩΛC^{−½}."""
-    xp = task.namespace
+    xp = array_namespace(task.input_cov)
     Λ, Ω, C = task.input_cov, task.weight_cov, label_moment(task)
     # squares of those singular values: eigenvalues of Λ^½ΩΛ C⁻¹ ΛΩΛ^½
     λ, V = xp.linalg.eigh(Λ)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from corollary.arrays import Array, Namespace, array_namespace, device, require_same_dtype
+from corollary.arrays import Array, array_namespace, device, require_same_dtype
 from corollary.theory.icl.checks import covariance, real_number, whole_number
 
 
@@ -75,10 +75,6 @@ class LinearTask:
         return v
 
     @property
-    def namespace(self) -> Namespace:
-        return array_namespace(self.input_cov)
-
-    @property
     def identity(self) -> Array:
         """I (d, d), on the device of the covariances."""
         return identity_like(self.input_cov, self.d)
@@ -91,7 +87,7 @@ class LinearTask:
     @property
     def signal(self) -> float:
         """t = tr ΛΩ, the variance of a clean label: the excess of the prediction 0."""
-        return float(self.namespace.sum(self.input_cov * self.weight_cov))
+        return float(array_namespace(self.input_cov).sum(self.input_cov * self.weight_cov))
 
     def with_context(self, context: int) -> LinearTask:
         """The same task with prompts of another length."""
@@ -100,7 +96,7 @@ class LinearTask:
     def isotropic(self) -> tuple[float, float]:
         """(v, ω) of Λ = vI, Ω = ωI; ValueError where the task is not isotropic or not Gaussian."""
         v, w = float(self.input_cov[0, 0]), float(self.weight_cov[0, 0])
-        xp, eye = self.namespace, self.identity
+        xp, eye = array_namespace(self.input_cov), self.identity
         off = max(
             float(xp.max(xp.abs(self.input_cov - v * eye))) / v, float(xp.max(xp.abs(self.weight_cov - w * eye))) / w
         )
@@ -124,7 +120,7 @@ def gram_second_moment(task: LinearTask, u: Array) -> Array:
     """E[G u uᵀ G] (d, d) for a fixed u (d,)."""
     Λ, N = task.input_cov, task.context
     v = Λ @ u
-    xp = task.namespace
+    xp = array_namespace(task.input_cov)
     return (1 + 1 / N) * v[:, None] * v[None, :] + (
         xp.sum(u * v) * Λ + task.excess_kurtosis * task.identity * (u * u)[None, :]
     ) / N
@@ -144,7 +140,7 @@ def energy_gram(task: LinearTask) -> Array:
 
 def energy_square(task: LinearTask) -> float:
     """E[s²]."""
-    xp, N = task.namespace, task.context
+    xp, N = array_namespace(task.input_cov), task.context
     B = task.input_cov @ task.weight_cov
     square = (task.signal + task.noise) ** 2 + 2 * float(xp.sum(B * xp.matrix_transpose(B)))
     return (1 + 2 / N) * square + 3 * task.excess_kurtosis / N * float(xp.sum(_diagonal(task) ** 2))
