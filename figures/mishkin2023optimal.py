@@ -46,7 +46,7 @@ def pruning(tables: Tables) -> Figure:
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.4))
     pairs = (("before", "after"), ("accuracy_before", "accuracy_after"))
     for axis, (first, second), label in zip(axes, pairs, ("neurons", "test accuracy"), strict=True):
-        axis.bar(at - 0.2, table[first], 0.38, color=COLOURS[0], label="optimum as solved")
+        axis.bar(at - 0.2, table[first], 0.38, color=COLOURS[0], label="as solved")
         axis.bar(at + 0.2, table[second], 0.38, color=COLOURS[1], label="pruned")
         axis.set_xticks(at, names)
         axis.set_ylabel(label)

@@ -76,7 +76,7 @@ def dataset(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 NAMES = ["iris", "wine", "breast_cancer", "digits"] + (["csv"] if os.environ.get("COROLLARY_CSV") else [])
-COUNT = {"smoke": 30, "laptop": 60, "paper": 100}
+COUNT = {"smoke": 15, "laptop": 20, "paper": 30}
 
 
 def pruning_run(data, count, patterns, rng):
