@@ -59,7 +59,7 @@ spectrum_map = Claim(
 # --- two layers
 COMMON = {"learning_rate": 0.04, "init": 0.4, "test": 4000}
 PAIR = {
-    "smoke": [{"d": 2, "context": 6, "layers": 2, "steps": 120, "batch": 64, **COMMON}],
+    "smoke": [{"d": 3, "context": 8, "layers": 2, "steps": 180, "batch": 96, **COMMON}],
     "laptop": [{"d": 3, "context": 8, "layers": 2, "steps": 200, "batch": 96, **COMMON}],
     "paper": [{"d": 10, "context": 10, "layers": 2, "steps": 5000, "batch": 512, **COMMON}],
 }
@@ -79,7 +79,7 @@ def pair_run(point, seeds, xp):
     }
 
 
-pairs = Experiment("vonoswald2023.two-layers", pair_run, PAIR, replicates=96)
+pairs = Experiment("vonoswald2023.two-layers", pair_run, PAIR, replicates=256)
 
 
 @cache
