@@ -28,7 +28,7 @@ def project(A: np.ndarray, c: np.ndarray, start: np.ndarray | None = None) -> tu
     if np.all(inside >= -slack):
         return c.copy(), mu
     chosen = np.zeros(n, dtype=bool) if start is None else start.copy()
-    q, least = c, np.inf
+    q, least, stuck = c, np.inf, 0
     for _ in range(50):
         violated = np.flatnonzero((inside < -slack) & ~chosen)
         if not violated.size and not np.any(inside < -slack):
@@ -47,10 +47,14 @@ def project(A: np.ndarray, c: np.ndarray, start: np.ndarray | None = None) -> tu
         inside = (A @ q) / size
         if np.linalg.norm(q) <= 1e-12 * scale:  # the projection is the apex; what is left of c is rounding
             return np.zeros(d), mu
-        chosen &= (mu > 0) | (np.abs(inside) <= slack)
-        if -np.min(inside) >= least:  # no longer improving: rounding
+        if stuck < 3:
+            chosen &= (mu > 0) | (np.abs(inside) <= slack)
+        stuck = stuck + 1 if -np.min(inside) >= least else 0
+        if stuck == 3:  # the set of rows cycles: take all of them
+            chosen[:] = True
+        least = min(least, -np.min(inside))
+        if np.all(chosen) and stuck > 3:
             break
-        least = -np.min(inside)
     return q, mu
 
 
