@@ -117,6 +117,8 @@ def stacks(tables: Tables) -> Figure:
             axis.plot(_column(theory, "layers")[at], _column(theory, "risk")[at], color=colour, marker="_", ms=9,
                       label=f"{names[form]}, best steps (exact)")  # fmt: skip
         at = _column(rows, "form") == form
+        if not at.any():
+            continue
         axis.errorbar(_column(rows, "layers")[at] + 0.06 * (i - 1), _column(rows, "mean")[at],
                       yerr=_column(rows, "sd")[at], fmt="o", color=colour, label=f"{names[form]}, trained")  # fmt: skip
     axis.set_ylim(0, None)

@@ -131,11 +131,11 @@ SIZES = {
 }
 
 
-def stacks(name: str, tied: bool, depths: dict) -> Experiment:
+def stacks(name: str, tied: bool, depths: dict, forms: tuple[str, ...] = FORMS) -> Experiment:
     return Experiment(
         f"vonoswald2023.{name}",
         train_stack,
-        {s: [{**SIZES[s], "layers": k, "tied": tied, "sparsity": f} for k in depths[s] for f in FORMS] for s in depths},
+        {s: [{**SIZES[s], "layers": k, "tied": tied, "sparsity": f} for k in depths[s] for f in forms] for s in depths},
         block=4,
     )
 
@@ -170,13 +170,14 @@ PARAMETERS = [
 figure_3 = Figure(
     number="3", title="Two layers: trained stacks beside the best steps of descent and of GD++ (weights untied)",
     experiments={"stacks": stacks("untied", False, {"smoke": (1, 2), "laptop": (1, 2, 3), "paper": (1, 2, 5)})},
-    tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 4, "paper": 5},
+    tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 3, "paper": 5},
     parameters=PARAMETERS, claims=[two_steps, untied_below_tied, plus_below_gd],
 )  # fmt: skip
 figure_7 = Figure(
     number="7", title="One layer repeated: tied weights, by depth",
-    experiments={"stacks": stacks("tied", True, DEPTHS)},
-    tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 4, "paper": 5},
+    # with all weights free, a repeated layer diverges on some prompts: the paper clips tokens to ±10 after every layer
+    experiments={"stacks": stacks("tied", True, DEPTHS, ("gd", "gd++"))},
+    tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 3, "paper": 5},
     parameters=[("depth", "10", {s: ", ".join(map(str, d)) for s, d in DEPTHS.items()}), *PARAMETERS],
     claims=[untied_below_tied],
 )  # fmt: skip

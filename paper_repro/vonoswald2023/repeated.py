@@ -35,8 +35,10 @@ def repeated_run(point, seeds, xp):
     result = np.zeros((R, len(point["damping"]), len(TIMES), 2))
     for i, λ in enumerate(point["damping"]):
         for k, (K, P) in enumerate((trained, (KQ, PV))):
+            trace = forward(K, P, prompts, layers=TIMES[-1], damping=λ)
             for j, layers in enumerate(TIMES):
-                gap = forward(K, P, prompts, layers=layers, damping=λ).prediction - prompts.label
+                query = trace.prediction if layers == TIMES[-1] else -trace.tokens[layers][:, :, -1, -1]
+                gap = query - prompts.label
                 result[:, i, j, k] = 0.5 * np.median(gap * gap, axis=1) / 0.4549  # median of χ²₁: robust to divergence
     return {"loss": result}
 
