@@ -64,8 +64,9 @@ def dataset(name: str) -> tuple[np.ndarray, np.ndarray]:
         X, positive = table[:, :-1], table[:, -1] > 0
     elif name == "digits":
         X, labels = digits()
-        keep = np.isin(labels, (3, 8))
-        X, positive = X[keep], labels[keep] == 3  # pyright: ignore[reportOptionalSubscript]
+        assert labels is not None
+        keep = np.isin(np.asarray(labels), (3, 8))
+        X, positive = X[keep], labels[keep] == 3
     else:
         X, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
         positive = labels == 0 if name != "breast_cancer" else labels == 1

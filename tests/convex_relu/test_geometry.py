@@ -97,7 +97,7 @@ def test_non_uniqueness_is_seen():
 def test_the_path_is_concave_with_slope_T():
     X, y, bc, D = instance(share=1.0)
     betas = np.array([0.05, 0.1, 0.2, 0.4, 0.8]) * bc
-    P = convex_relu.path(X, y, D, betas, tol=1e-9)
+    P = convex_relu.path(X, y, D, betas.tolist(), tol=1e-9)
     np.testing.assert_array_equal(P.betas, betas)
     np.testing.assert_allclose(P.objective, P.loss + betas * P.penalty, rtol=1e-13)
     chords = np.diff(P.objective) / np.diff(betas)

@@ -103,7 +103,7 @@ def test_bad_input_of_patterns():
     with pytest.raises(ValueError, match="count = 0"):
         convex_relu.sample_patterns(X, 0, np.random.default_rng(0))
     with pytest.raises(TypeError, match="Generator"):
-        convex_relu.sample_patterns(X, 5, 0)
+        convex_relu.sample_patterns(X, 5, 0)  # pyright: ignore[reportArgumentType]  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="rank"):
         convex_relu.pattern_count(3, 4)
     with pytest.raises(ValueError, match="r = 0"):

@@ -122,26 +122,16 @@ def interior_point(
         except (np.linalg.LinAlgError, FloatingPointError):
             break
         lam = scaling.apply(z)
-
-        def direction(target: Cone, solve=solve, scaling=scaling, lam=lam, rx=rx, rz=rz) -> tuple[Vector, Cone, Cone]:
-            """Solve the Newton system for λ∘(WΔz + W⁻¹Δs) = target; returns Δx and the scaled Δs, Δz."""
-            q = _divide(lam, target)
-            push = rz.plus(scaling.apply(q))
-            # c'Δx − Δs = rz, Δs = W q − W² Δz, ∇²φ Δx − c'ᵀΔz = −rx
-            b = program.adjoint(scaling.inverse_square(push)) - rx
-            dx = solve(b)
-            ds = program.linear(dx).plus(rz, -1.0)
-            scaled = scaling.apply(ds, inverse=True)
-            return dx, scaled, q.plus(scaled, -1.0)
-
+        system = (program, solve, scaling, lam, rx, rz)
         try:
-            _, ds, dz = direction(_times(lam, lam, -1.0))
+            _, ds, dz = _direction(*system, _times(lam, lam, -1.0))
         except FloatingPointError:
             break
         reach = min(1.0, _longest(lam, ds), _longest(lam, dz))
         centre = (1 - reach) ** 3 * gap / size
         target = _times(lam, lam, -1.0).plus(_times(ds, dz, -1.0))
-        dx, ds, dz = direction(_shifted(target, centre))
+        step_of: tuple[Vector, Cone, Cone] = _direction(*system, _shifted(target, centre))  # pyright: ignore[reportGeneralTypeIssues]
+        dx, ds, dz = step_of
         step = min(1.0, 0.99 * _longest(lam, ds), 0.99 * _longest(lam, dz))
         if step < 1e-8 or not np.all(np.isfinite(dx)):
             break
@@ -152,6 +142,24 @@ def interior_point(
             steps=k + 1,
         )
     return point
+
+
+def _direction(
+    program: Program,
+    solve: Callable[[Vector], Vector],
+    scaling: Scaling,
+    lam: Cone,
+    rx: Vector,
+    rz: Cone,
+    target: Cone,
+) -> tuple[Vector, Cone, Cone]:
+    """The Newton system for λ∘(WΔz + W⁻¹Δs) = target; returns Δx and the scaled Δs, Δz."""
+    q = _divide(lam, target)
+    push = rz.plus(scaling.apply(q))
+    # c'Δx − Δs = rz, Δs = W q − W² Δz, ∇²φ Δx − c'ᵀΔz = −rx
+    dx = solve(program.adjoint(scaling.inverse_square(push)) - rx)
+    scaled = scaling.apply(program.linear(dx).plus(rz, -1.0), inverse=True)
+    return dx, scaled, q.plus(scaled, -1.0)
 
 
 def central_start(program: Program, dim: int) -> tuple[Vector, Cone, Cone]:

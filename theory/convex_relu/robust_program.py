@@ -70,7 +70,7 @@ class RobustProgram:
         if norm == 2.0:
             blocks.append(_interleave(B, R, n, d))
         self.soc = sparse.vstack(blocks).tocsr()
-        self.cones = int(self.soc.shape[0]) // (d + 1)
+        self.cones = sum(int(block.shape[0]) for block in blocks) // (d + 1)
 
     def _select(self, i: int) -> Any:
         a, b = int(self.at[i]), int(self.at[i + 1])
