@@ -205,3 +205,17 @@ def test_large_programs_take_admm_then_a_working_set():
     found = module._run("admm then interior-point", reference.problem, 1e-7, 5000, lambda *_: None)
     s = module._assemble(reference.problem, found, 1e-7, [], None)
     assert s.certificate.relative <= 1e-7 and s.objective == pytest.approx(reference.objective, rel=2e-7)
+
+
+@guards(convex_relu.Problem)
+def test_a_problem_spelled_out():
+    """fit, penalty, objective and violation of one pattern, one group, by hand."""
+    X, D = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, 1.0]]), np.array([[1.0], [1.0], [0.0]])
+    y = np.array([[1.0], [0.0], [3.0]])
+    P = convex_relu.Problem(X, y, 0.5, D, "squared", False, True)
+    V, W = np.array([[[3.0]], [[4.0]]]), np.array([[[0.0]], [[1.0]]])
+    np.testing.assert_allclose(P.fit(V, W), [[3.0], [6.0], [0.0]], rtol=1e-15)
+    np.testing.assert_allclose(P.penalty(V, W), [6.0], rtol=1e-15)
+    np.testing.assert_allclose(P.objective(V, W), [(4 + 36 + 9) / 2 + 3.0], rtol=1e-15)
+    # E x·v = −(−3 + 4) = −1 at the third point, over ‖x‖‖v‖ = 5√2; W: −1/√2 there, the worse of the two
+    assert P.violation(V, W) == pytest.approx(1 / np.sqrt(2), rel=1e-14)
