@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Protocol
 
 import cloudpickle
@@ -106,14 +107,26 @@ def execute(task: Task) -> Arrays:
     try:
         result = task.experiment.run(task.point, seeds, xp)
     except Exception as error:
-        raise SweepError(f"{task} failed: {type(error).__name__}: {error}\n{traceback.format_exc()}") from None
+        raise SweepError(f"{task} failed: {type(error).__name__}: {error}\n{_where(error)}") from None
     if not isinstance(result, Mapping) or not result:
         raise SweepError(f"{task} returned {type(result).__name__}; expected a dict of arrays, replicate axis first")
     arrays = {str(name): to_numpy(value) for name, value in result.items()}
     for name, value in arrays.items():
+        if value.dtype.kind not in "biufc":
+            raise SweepError(f"{task}: array {name!r} holds {value.dtype}; expected numbers")
         if value.shape[:1] != (len(seeds),):
             raise SweepError(f"{task}: array {name!r} has shape {value.shape}; expected {len(seeds)} replicates first")
     return arrays
+
+
+_ENGINE = {str(Path(__file__).parent / name) for name in ("sweep.py", "claims/experiment.py", "verdicts/settings.py")}
+
+
+def _where(error: Exception) -> str:
+    """The traceback from the measurement on; how the engine came to it says nothing to its author."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [i for i, frame in enumerate(frames) if frame.filename not in _ENGINE]
+    return "".join(traceback.format_list(frames[own[0] if own else 0 :])).rstrip()
 
 
 def _execute_pickled(payload: bytes, package: dict[str, str]) -> tuple[Arrays, float]:

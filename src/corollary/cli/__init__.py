@@ -236,15 +236,16 @@ def log(
     runs = [run for run in summary(entries) if run.fresh or not fresh]
     if not runs:
         raise Stop(f"no runs are recorded in {out}; `corollary verify` writes the log, --out names the folder")
-    columns = ("date", "seed root", "scale", "device", "as expected", "remarks")
+    columns = ("date", "seed root", "scale", "device", "papers or files", "as expected", "remarks")
     rows = [
-        (r.date, str(r.root), r.scale, r.device, f"{r.as_expected} of {r.verdicts}", "; ".join(r.remarks))
-        for r in runs
+        (r.date, str(r.root), r.scale, r.device, ", ".join(r.papers), f"{r.as_expected} of {r.verdicts}",
+         "; ".join(r.remarks)) for r in runs
     ]  # fmt: skip
     total, fine = sum(r.verdicts for r in runs), sum(r.as_expected for r in runs)
     last = f"{len(runs)} runs, {total} verdicts, {fine} as expected{monitor(entries)}"
     if markdown:
-        print("\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)), last, sep="\n\n")
+        lines = [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]
+        print("\n".join(lines), last, sep="\n\n")
         return
     table = Table(*columns)
     for row in rows:

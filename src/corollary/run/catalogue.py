@@ -16,6 +16,8 @@ from types import ModuleType
 from corollary.claims import Claim, Derivation, Erratum, Figure, Paper
 from corollary.seeds import stable_hash
 
+FEW = 12  # names that still fit into an error message
+
 
 class UnknownName(LookupError):
     """A paper, claim or file that is not there; the message suggests the nearest."""
@@ -78,8 +80,12 @@ def derivations() -> dict[str, Derivation]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; there is {', '.join(sorted(known)) or 'nothing'}"
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    few = f"there is {', '.join(sorted(known)) or 'nothing'}"
+    return f"; {few}" if len(known) <= FEW else "; `corollary list` shows what there is"
 
 
 def load_file(path: str) -> list[Claim]:
@@ -102,7 +108,7 @@ def load_file(path: str) -> list[Claim]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file]
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == file.absolute()]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         what = error.msg if isinstance(error, SyntaxError) else error
         where = f"{path}, line {line}" if line else path
@@ -114,7 +120,7 @@ def load_file(path: str) -> list[Claim]:
 
 
 def _is_file(name: str) -> bool:
-    return name.endswith(".py") or "/" in name
+    return name.endswith(".py") or "/" in name or (bool(Path(name).suffix) and Path(name).is_file())
 
 
 def select(names: Iterable[str]) -> list[Claim]:

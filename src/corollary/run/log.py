@@ -79,6 +79,7 @@ class Run:
     fresh: bool
     scale: str
     device: str
+    papers: list[str] = field(default_factory=list)
     verdicts: int = 0
     as_expected: int = 0
     remarks: list[str] = field(default_factory=list)
@@ -93,6 +94,9 @@ def summary(entries: Iterable[dict[str, Any]]) -> list[Run]:
         key = e.get("run", (root, e["scale"], e["device"]))
         run = runs.setdefault(key, Run(e["date"], root, e.get("fresh", False), e["scale"], e["device"]))
         fine = e["outcome"] == e["expected"] and e["outcome"] != Outcome.UNDERPOWERED
+        paper = e["claim"].split(".")[0].split(":")[0]
+        if paper not in run.papers:
+            run.papers.append(paper)
         run.verdicts += 1
         run.as_expected += fine
         if not fine:

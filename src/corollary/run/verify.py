@@ -73,9 +73,12 @@ def verify(
         report(result.derived[-1])
     for claim in claims:
         callback = progress(claim.name) if progress else None
-        verdict = claim.verdict(
-            scale=scale, root=root, device=device, executor=executor, store=store, progress=callback
-        )
+        try:
+            verdict = claim.verdict(
+                scale=scale, root=root, device=device, executor=executor, store=store, progress=callback
+            )
+        except ValueError as error:  # measured values that cannot be judged, such as NaN
+            raise error if isinstance(error, ClaimError) else ClaimError(f"{claim.name}: {error}") from error
         own = verdict.streams
         verdict = with_history(verdict, claim.fingerprint(), scale, log)
         entry = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from corollary.testing.power.patching import caches, patched
 from corollary.testing.power.targets import Target, plain_function, walk
 
 FINE = ("passed", "skipped")
+LEAST_SECONDS = 2.0
 
 
 @dataclass
@@ -106,7 +108,9 @@ class Trial:
     def _run(self, guard: Guard) -> str:
         for cache in self.caches:
             cache.cache_clear()
-        return guard.run()
+        # a wrong formula can keep a solver from ever converging; where there is a baseline, that is long enough
+        with time_limit(max(LEAST_SECONDS, 5 * guard.seconds) if guard.baseline else 600.0):
+            return guard.run()
 
     # Before any change.
 
@@ -206,6 +210,29 @@ class Trial:
 
 def _module(item: pytest.Item) -> str:
     return getattr(getattr(item, "module", None), "__name__", "")
+
+
+class TooSlow(BaseException):
+    """Not an Exception, so that no `except Exception` on the way takes it for its own."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises TooSlow inside the block after that time, where there are alarms (not on Windows)."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise TooSlow(f"longer than {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def is_assertion(error: BaseException) -> bool:
