@@ -13,7 +13,11 @@ Table = Mapping[str, Sequence[Any]]  # column name -> values, equally long
 
 @dataclass(frozen=True)
 class Paper:
-    """Bibliography of one paper. `arxiv` is the number alone."""
+    """Bibliography of one paper. `arxiv` is the number alone.
+
+    conventions: parametrisation, losses and letters, in a sentence. family: of `theory/`; empty: the one whose
+    functions the paper's files use most.
+    """
 
     key: str
     title: str
@@ -21,6 +25,8 @@ class Paper:
     year: int
     arxiv: str
     summary: str = ""
+    conventions: str = ""
+    family: str = ""
 
     def bibtex(self) -> str:
         names = " and ".join(a.strip() for a in self.authors.split(","))
@@ -58,3 +64,15 @@ class Erratum:
     corrected: str
     evidence: Sequence[str]
     version: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number printed in the paper, beside what the claim's interval says: `value` is theirs, `functional` the name of
+    the claim's functional (empty: its first)."""
+
+    what: str
+    where: str
+    value: float
+    claim: Any
+    functional: str = ""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from corollary.claims import Claim, Derivation, Erratum, Figure, Paper
+from corollary.claims import Claim, Derivation, Erratum, Figure, Number, Paper
 from corollary.seeds import stable_hash
 
+PAPERS = "corollary.paper_repro"
 FEW = 12  # names that still fit into an error message
 
 
@@ -36,6 +37,7 @@ class PaperEntry:
     claims: list[Claim] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     errata: list[Erratum] = field(default_factory=list)
+    numbers: list[Number] = field(default_factory=list)
 
 
 def _declared(modules: Iterable[ModuleType], kind: type) -> list:
@@ -51,25 +53,35 @@ def _declared(modules: Iterable[ModuleType], kind: type) -> list:
     return list(seen.values())
 
 
+def entry(name: str) -> PaperEntry | None:
+    """The paper of a module of `paper_repro`; None where it declares none."""
+    module = importlib.import_module(name)
+    modules = [module]
+    if hasattr(module, "__path__"):
+        parts = [i.name for i in pkgutil.iter_modules(module.__path__, name + ".")]
+        modules += [importlib.import_module(name) for name in parts if not name.endswith("__main__")]
+    declared = _declared(modules, Paper)
+    if not declared:
+        return None
+    found = PaperEntry(declared[0], module)
+    found.claims = _declared(modules, Claim)
+    found.figures = _declared(modules, Figure)
+    found.errata = _declared(modules, Erratum)
+    found.numbers = _declared(modules, Number)
+    return found
+
+
 def papers() -> dict[str, PaperEntry]:
     """All papers of `paper_repro`, by key. A package KEY/ is one paper: its files count as one module."""
-    room = importlib.import_module("corollary.paper_repro")
-    found: dict[str, PaperEntry] = {}
-    for info in pkgutil.iter_modules(room.__path__, "corollary.paper_repro."):
-        module = importlib.import_module(info.name)
-        modules = [module]
-        if info.ispkg:
-            parts = [i.name for i in pkgutil.iter_modules(module.__path__, info.name + ".")]
-            modules += [importlib.import_module(name) for name in parts if not name.endswith("__main__")]
-        declared = _declared(modules, Paper)
-        if not declared:
-            continue
-        entry = PaperEntry(declared[0], module)
-        entry.claims = _declared(modules, Claim)
-        entry.figures = _declared(modules, Figure)
-        entry.errata = _declared(modules, Erratum)
-        found[entry.paper.key] = entry
-    return found
+    room = importlib.import_module(PAPERS)
+    entries = [entry(info.name) for info in pkgutil.iter_modules(room.__path__, f"{PAPERS}.")]
+    return {e.paper.key: e for e in entries if e}
+
+
+def papers_of(claims: Iterable[Claim]) -> dict[str, PaperEntry]:
+    """The papers of `paper_repro` that declare the claims, by key; a user's own claims have none."""
+    homes = dict.fromkeys(".".join(c.module.split(".")[:3]) for c in claims if c.module.startswith(f"{PAPERS}."))
+    return {e.paper.key: e for e in map(entry, homes) if e}
 
 
 def derivations() -> dict[str, Derivation]:

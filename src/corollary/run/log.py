@@ -22,9 +22,9 @@ class LogError(RuntimeError):
     """The log cannot be written, so a verdict would go unrecorded."""
 
 
-def read_log(out: Path) -> list[dict[str, Any]]:
+def read_log(out: Path, name: str = LOG) -> list[dict[str, Any]]:
     """Earlier verdicts; what is no line of ours is skipped (the run it belonged to did not finish)."""
-    path = out / LOG
+    path = out / name
     entries = []
     if path.is_file():
         for line in path.read_text(errors="replace").splitlines():
@@ -37,11 +37,11 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def append(out: Path, entry: dict[str, Any]) -> None:
+def append(out: Path, entry: dict[str, Any], name: str = LOG) -> None:
     """Add one line; on the disk when this returns. Raises LogError where the disk does not take it."""
     line = (json.dumps(entry) + "\n").encode()
     try:
-        handle = os.open(out / LOG, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(out / name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             _lock(handle)  # O_APPEND alone is enough on a local disk, not on a network folder
             size = os.fstat(handle).st_size
@@ -54,7 +54,7 @@ def append(out: Path, entry: dict[str, Any]) -> None:
             os.close(handle)
     except OSError as error:
         raise LogError(
-            f"cannot write to the log {out / LOG}: {error.strerror}; free some space or choose another folder with "
+            f"cannot write to the log {out / name}: {error.strerror}; free some space or choose another folder with "
             "--out (results stored so far are kept)"
         ) from error
 

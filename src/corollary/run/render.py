@@ -72,7 +72,7 @@ def _csv(table: Mapping[str, Any], header: list[str]) -> str:
     return text.getvalue()
 
 
-def _git() -> tuple[str, bool | None]:
+def git() -> tuple[str, bool | None]:
     """Commit of the source tree and whether it has changes; unknown outside a checkout."""
     where = Path(__file__).resolve().parents[1]
     try:
@@ -130,7 +130,7 @@ def draw_figure(
             drawn.savefig(buffer, format=extension, metadata=metadata)
             written[f"{stem}.{extension}"] = buffer.getvalue()
         plt.close(drawn)
-    commit, dirty = _git()
+    commit, dirty = git()
     provenance = {
         "result": {
             "paper": paper.key, "figure": figure.number, "scale": scale, "seed_root": root,

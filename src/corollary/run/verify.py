@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from corollary.claims import Claim, ClaimError, Derived
-from corollary.run.catalogue import derivations
+from corollary.run.catalogue import derivations, papers_of
 from corollary.run.history import with_history
 from corollary.run.log import append, read_log
+from corollary.run.record import claim_record, derivation_record, now, paper_record, run_record, write
 from corollary.verdicts import Outcome, Verdict
 
 
@@ -36,10 +37,6 @@ class Verification:
         return sum(v.epsilon for v in self.verdicts)
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
 def derivations_of(claims: Iterable[Claim]) -> list[str]:
     return sorted({name for claim in claims for name in claim.checked_by})
 
@@ -60,8 +57,14 @@ def verify(
 ) -> Verification:
     """Judge the claims and run their derivations (or all). `report` gets each result as it comes; the log is told
     whether `root` was drawn afresh."""
-    log = read_log(out)
-    run = f"{_now()} {os.getpid()}"
+    log, started = read_log(out), time.perf_counter()
+    run = f"{now()} {os.getpid()}"
+    about = {"scale": scale, "root": root, "device": device, "fresh": fresh}
+    write(out, run_record(run, **about, seconds=None))
+    paper_of: dict[str, str] = {}
+    for key, entry in papers_of(claims).items():
+        write(out, paper_record(entry))
+        paper_of |= {claim.name: key for claim in entry.claims}
     result = Verification(root=root, scale=scale)
     wanted = derivations_of(claims)
     known = derivations() if all_derivations or wanted else {}
@@ -70,6 +73,7 @@ def verify(
         if name not in known:
             raise ClaimError(f"checked_by names {name!r}, but proofs_check has no such derivation")
         result.derived.append(known[name].run())
+        write(out, derivation_record(known[name], result.derived[-1], run=run))
         report(result.derived[-1])
     for claim in claims:
         callback = progress(claim.name) if progress else None
@@ -81,14 +85,17 @@ def verify(
             raise error if isinstance(error, ClaimError) else ClaimError(f"{claim.name}: {error}") from error
         own = verdict.streams
         verdict = with_history(verdict, claim.fingerprint(), scale, log)
-        entry = {
-            "date": _now(), "run": run, "root": root, "fresh": fresh, "scale": scale,
+        logged = {
+            "date": now(), "run": run, "root": root, "fresh": fresh, "scale": scale,
             "claim": verdict.id, "fingerprint": claim.fingerprint(), "seed_root": verdict.seed_root,
             "outcome": str(verdict.outcome), "expected": str(verdict.expected), "n": verdict.n,
             "unstable": verdict.unstable, "epsilon": verdict.epsilon, "device": device, "streams": own,
         }  # fmt: skip
-        append(out, entry)
-        log.append(entry)
+        append(out, logged)
+        log.append(logged)
+        write(out, claim_record(claim, verdict, scale=scale, device=device, run=run,
+                                paper=paper_of.get(claim.name, "")))  # fmt: skip
         result.verdicts.append(verdict)
         report(verdict)
+    write(out, run_record(run, **about, seconds=round(time.perf_counter() - started, 3)))
     return result

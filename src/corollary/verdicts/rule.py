@@ -41,6 +41,7 @@ class Decision:
     """The state of one look. `outcome` None means: go on. `killed` maps each rival to the functional that killed it.
 
     evidence: log₁₀ e against the theory's zone (key None) and each rival's, where the comparison has an e-value.
+    rivals: what each rival says, NaN where it says nothing; empty for kinds whose rivals are no values.
     more_names: functionals judged beside the kind's own (rival coordinates), at the end of the arrays.
     """
 
@@ -53,6 +54,7 @@ class Decision:
     killed: dict[str, int | None]
     notes: tuple[str, ...] = ()
     evidence: Mapping[str | None, float] = field(default_factory=dict)
+    rivals: Mapping[str, np.ndarray] = field(default_factory=dict)
     more_names: tuple[str, ...] = ()
 
 
@@ -91,7 +93,8 @@ def decide(
     found = {None: _log10_e(c, lowest, highest)}
     found |= {name: _log10_e(c, rho - b, rho + b) for name, rho in rivals.items()}
     lo, hi = c.ends()
-    return Decision(outcome, lo, hi, T, b, r, killed, evidence={name: e for name, e in found.items() if e is not None})
+    evidence = {name: e for name, e in found.items() if e is not None}
+    return Decision(outcome, lo, hi, T, b, r, killed, evidence=evidence, rivals=dict(rivals))
 
 
 def _log10_e(c: Comparison, low: np.ndarray, high: np.ndarray) -> float | None:

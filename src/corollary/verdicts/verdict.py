@@ -19,7 +19,8 @@ class Verdict:
 
     evidence: log₁₀ e against the theory's zone (mean over the functionals; an anytime p-value is 1/e), None where the
     kind has no e-value; evidence_rivals the same for each rival's zone. looks: replicate counts at which was judged.
-    streams: (seed root, outcome) of every stream of this claim, the verdict's own last.
+    streams: (seed root, outcome) of every stream of this claim, the verdict's own last. rival_values: what each rival
+    says of every functional (NaN: nothing), for kinds whose rivals are values.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Verdict:
     evidence: float | None = None
     evidence_rivals: dict[str, float] = field(default_factory=dict)
     streams: list[tuple[int, str]] = field(default_factory=list)
+    rival_values: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def as_expected(self) -> bool:
@@ -85,6 +87,7 @@ class Verdict:
                 "theory": plain(self.evidence), "rivals": {k: plain(e) for k, e in self.evidence_rivals.items()},
             },
             "streams": [list(stream) for stream in self.streams],
+            "rival_values": {name: [plain(x) for x in values] for name, values in self.rival_values.items()},
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -89,6 +89,7 @@ def _verdict(kind, points, decision, shapes, rivals, eps, members, out_of_domain
         killed_at={name: names[by] for name, by in decision.killed.items() if by is not None},
         because=kind.because, out_of_domain=lost, notes=notes, looks=seen,
         evidence=decision.evidence.get(None), evidence_rivals={k: e for k, e in decision.evidence.items() if k},
+        rival_values={k: listed(v) for k, v in decision.rivals.items() if np.size(v) == len(names)},
         **labels,
     )  # fmt: skip
 
