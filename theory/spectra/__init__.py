@@ -1,17 +1,33 @@
-"""Spectra of Hessians: where outliers go in noise, how wrong spectral estimators are, where label noise sits.
+"""Spectra of Hessians: laws with an algebra, where outliers go in noise, estimators' errors, SGD stability, saddles.
 
-    spectra.additive_outlier(3.0, 1.0)              # position 10/3, overlap 8/9, detached
-    spectra.batch_outlier(theta, noise, batch=32)   # an outlier of the Hessian as a batch shows it, isotropic noise
-    spectra.perturbed_top(values, couplings)        # the same with the noise's own couplings
-
-Random-matrix laws, their algebra and SGD stability are not here yet.
+law = spectra.marchenko_pastur(0.5, spectra.atoms([1.0, 4.0], [0.7, 0.3])) + spectra.semicircle(0.1)
+law.support(), law.pdf(x), law.cdf(x), law.stieltjes(z)      # `law` for all methods; law + law, law @ law
+spectra.wishart_wigner(phi=0.25, energy=0.1).cdf(0.0)        # the index: share of negative eigenvalues
+spectra.tracy_widom(beta=1).ppf(0.95)
+spectra.additive_outlier(3.0, 1.0)                           # position 10/3, overlap 8/9, detached
+spectra.batch_outlier(theta, noise, batch=32)                # an outlier of the Hessian as a batch shows it
 """
 
 from corollary.theory.spectra.estimators import hutch_plus_plus_mse, hutchinson_variance, log_quadrature_error
+from corollary.theory.spectra.fitting import fit_marchenko_pastur, fit_semicircle, fit_wishart_wigner, free_cumulants
 from corollary.theory.spectra.label_noise import fresh_noise_share, noise_share
+from corollary.theory.spectra.law import Law
+from corollary.theory.spectra.laws import activation_covariance, atoms, free_poisson, marchenko_pastur, semicircle
 from corollary.theory.spectra.outliers import Outlier, additive_outlier, batch_outlier, critical_batch, perturbed_top
+from corollary.theory.spectra.tracy_widom import TracyWidom, tracy_widom
+from corollary.theory.spectra.wishart_wigner import (
+    critical_energy,
+    index,
+    index_constant,
+    relu_critical_energy,
+    relu_wishart_wigner,
+    wishart_wigner,
+)
 
 __all__ = [
-    "Outlier", "additive_outlier", "batch_outlier", "critical_batch", "fresh_noise_share", "hutch_plus_plus_mse",
-    "hutchinson_variance", "log_quadrature_error", "noise_share", "perturbed_top",
+    "Law", "Outlier", "TracyWidom", "activation_covariance", "additive_outlier", "atoms", "batch_outlier",
+    "critical_batch", "critical_energy", "fit_marchenko_pastur", "fit_semicircle", "fit_wishart_wigner",
+    "free_cumulants", "free_poisson", "fresh_noise_share", "hutch_plus_plus_mse", "hutchinson_variance", "index",
+    "index_constant", "log_quadrature_error", "marchenko_pastur", "noise_share", "perturbed_top",
+    "relu_critical_energy", "relu_wishart_wigner", "semicircle", "tracy_widom", "wishart_wigner",
 ]  # fmt: skip
