@@ -149,6 +149,7 @@ def test_free_sum_of_two_coins_is_the_arcsine_law():
     np.testing.assert_allclose(law.stieltjes(z), 1 / (np.sqrt(z - 2) * np.sqrt(z + 2)), rtol=1e-12)
 
 
+@guards(spectra.Law.atoms)
 def test_free_product_of_projections_has_its_atoms_and_edges():
     """Ranks α = ½, β = 0.7: edges α + β − 2αβ ± 2√(αβ(1 − α)(1 − β)), atoms 1 − min(α, β) at 0, α + β − 1 at 1."""
     law = spectra.atoms([0.0, 1.0], [0.5, 0.5]) @ spectra.atoms([0.0, 1.0], [0.3, 0.7])
