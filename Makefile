@@ -78,6 +78,6 @@ bench-%: $(STAMP)
 
 # One lock for every Python >= 3.11 and every platform; it names packages and hashes, no index and no path.
 lock: $(STAMP)
-	$(BIN)/uv pip compile pyproject.toml --extra cluster --extra report --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra cluster --extra docs --group dev --universal --python-version 3.11 \
 	  --generate-hashes --only-binary :all: --no-emit-index-url --no-annotate --no-header --quiet $(LOCK) \
 	  --output-file requirements.lock

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-COVERED_EXTRAS = ("cluster", "report")
+COVERED_EXTRAS = ("cluster", "docs")
 SYSTEMS = [
     {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.0", "sys_platform": system,
      "platform_machine": machine, "platform_system": {"linux": "Linux", "darwin": "Darwin"}[system],
@@ -59,7 +59,7 @@ def label(system: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=label)
 def test_the_lock_meets_every_dependency(entries, asked, system):
-    """Core, cluster, report and dev: exactly one pin each, within the range asked for."""
+    """Core, cluster, docs and dev: exactly one pin each, within the range asked for."""
     pins = [pin for pin, _ in entries if pin.marker is None or pin.marker.evaluate(system)]
     by_name = {canonical(pin.name): pin for pin in pins}
     assert len(by_name) == len(pins), "a package is pinned twice for one system"

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -76,14 +77,23 @@ def test_the_citation_names_this_version(texts):
     assert re.findall(r"(?m)^version: (\S+)$", texts["CITATION.cff"]) == [corollary.__version__]
 
 
-def test_continuous_integration_runs_make_test(pristine_copy, tmp_path):
-    """`.ci/run` works from any folder, with nothing on standard input, and hands back what make says."""
-    fake = tmp_path / "make"
-    fake.write_text('#!/bin/sh\necho "$PWD: make $*"; cat; exit 3\n')
-    fake.chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+@pytest.mark.parametrize("browser", [True, False])
+def test_continuous_integration_runs_make_test(pristine_copy, tmp_path, browser):
+    """`.ci/run` works from any folder, with nothing on standard input, and hands back what make says; also where there
+    is no browser and none can be installed."""
+    programs = {
+        "make": 'echo "$PWD: make $*"; cat; exit 3', "apt-get": "echo; echo no packages here >&2; exit 100",
+        "chromium": "exit 0",
+    }  # fmt: skip
+    for name, text in programs.items() if browser else list(programs.items())[:2]:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    if not browser:
+        for name in ("bash", "dirname", "cat", "env"):
+            (tmp_path / name).symlink_to(str(shutil.which(name)))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}" if browser else str(tmp_path)
     result = subprocess.run(
-        ["bash", str(pristine_copy / ".ci" / "run")],
+        [str(shutil.which("bash")), str(pristine_copy / ".ci" / "run")],
         cwd=tmp_path, env={**os.environ, "PATH": path}, input="not read", capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert result.stdout.splitlines() == [f"{pristine_copy}: make test"]

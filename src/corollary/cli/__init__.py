@@ -1,4 +1,7 @@
-"""The command line: list, show, verify, reproduce, log, doctor. Exit code 0 iff everything came out as expected."""
+"""The command line: list, show, verify, reproduce, report, trace, compare, log, doctor.
+
+Exit code 0 iff everything came out as expected.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import typer
 from rich.table import Table
 
 from corollary.claims import Derived
+from corollary.cli import results
 from corollary.cli.session import (
     OUT,
     AsJson,
@@ -56,7 +60,7 @@ def _table(verdicts: list[Verdict]) -> Table:
     return table
 
 
-def _finish(result: Any, as_json: bool, out: Path) -> None:
+def _finish(result: Any, as_json: bool, out: Path, page: Path | None = None) -> None:
     if as_json:
         payload = {
             "verdicts": [v.to_json() for v in result.verdicts],
@@ -64,6 +68,7 @@ def _finish(result: Any, as_json: bool, out: Path) -> None:
                 {"id": d.id, "outcome": d.outcome, "method": d.method, "problem": d.problem} for d in result.derived
             ],
             "seed_root": result.root, "scale": result.scale, "error_budget": result.error_budget,
+            **({"report": str(page)} if page else {}),
         }  # fmt: skip
         print(json.dumps(payload))
     else:
@@ -74,6 +79,8 @@ def _finish(result: Any, as_json: bool, out: Path) -> None:
         for v in result.verdicts:
             if not v.as_expected or v.outcome == "UNDERPOWERED":
                 out_console.print(str(v), markup=False)
+        if page:
+            out_console.print(f"report: {page}", markup=False)
     raise typer.Exit(0 if result.as_expected else 1)
 
 
@@ -164,7 +171,7 @@ def reproduce(
     out: Out = OUT,
     as_json: AsJson = False,
 ) -> None:
-    """Figures (PDF, PNG, CSV, provenance) and verdicts."""
+    """Figures (PDF, PNG, SVG, CSV, provenance), verdicts, and the page with all of it."""
     from corollary.figures import style
     from corollary.run.catalogue import UnknownName, nearest, papers
     from corollary.run.render import draw_figure
@@ -197,7 +204,12 @@ def reproduce(
             show(f"{key}: {time.perf_counter() - started:.1f} s")
     if figure is not None:
         return
-    _finish(total, as_json, out)
+    _finish(total, as_json, out, results.write_report([out], out / "report.html"))
+
+
+app.command()(results.report)
+app.command()(results.trace)
+app.command()(results.compare)
 
 
 @app.command()

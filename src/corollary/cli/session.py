@@ -132,6 +132,7 @@ def ended_by(command: Callable[[], Any]) -> int:
     """Run a command; its exit code. Errors of use, of claims and of the disk are one line on standard error."""
     from corollary.claims import ClaimError
     from corollary.executors import ExecutorError
+    from corollary.report import ReportError
     from corollary.run.catalogue import BadFile, UnknownName
     from corollary.run.log import LogError
     from corollary.store import StoreError
@@ -142,7 +143,17 @@ def ended_by(command: Callable[[], Any]) -> int:
     except Interrupted as stop:
         say(str(stop))
         return STOPPED
-    except (Stop, UnknownName, BadFile, ClaimError, StoreError, LogError, SweepError, ExecutorError) as error:
+    except (
+        Stop,
+        UnknownName,
+        BadFile,
+        ClaimError,
+        StoreError,
+        LogError,
+        SweepError,
+        ExecutorError,
+        ReportError,
+    ) as error:
         print(f"corollary: {error.args[0] if error.args else error}", file=sys.stderr)
         return 2
     except OSError as error:

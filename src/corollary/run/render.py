@@ -1,4 +1,4 @@
-"""Figures to files: PDF, PNG, one CSV per table, caption, provenance (a byte-stable `result` and a `run` part)."""
+"""Figures to files: PDF, PNG, SVG, one CSV per table, caption, provenance (a byte-stable `result` and a `run` part)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import io
 import json
 import os
 import platform
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from corollary.claims import Figure, Paper, at_scale
+from corollary.run.stamp import CSV_MARK, metadata, text_of
 from corollary.sweep import Task, sweep
 
 LIBRARIES = ("corollary", "numpy", "scipy", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
@@ -114,34 +116,38 @@ def draw_figure(
     rows = parameters(figure, scale)
     header = [f"{paper.key} figure {figure.number}, scale {scale}, seed root {root}"]
     header += [f"{name}: paper {theirs}; here {ours}" for name, theirs, ours in rows]
+    commit, dirty = git()
+    command = f"corollary reproduce {paper.key} --figure {shlex.quote(figure.number)} --scale {scale} --seed {root}"
+    if device != "cpu":
+        command += f" --device {device}"
+    experiments = {name: {"id": e.id, "source": e.source_digest()} for name, e in figure.experiments.items()}
+    stamp = {
+        "paper": paper.key, "figure": figure.number, "title": figure.title, "scale": scale, "seed_root": root,
+        "device": device, "parameters": rows, "experiments": experiments, "claims": [c.name for c in figure.claims],
+        "commit": commit, "dirty": dirty, "versions": versions(), "command": command,
+    }  # fmt: skip
+    header.append(CSV_MARK + text_of(stamp))
     written: dict[str, bytes] = {f"{stem}.txt": caption(figure, paper, scale).encode()}
     for name, table in tables.items():
         suffix = "" if len(tables) == 1 else f"-{name}"
         written[f"{stem}{suffix}.csv"] = _csv(table, header).encode()
     with style():
         drawn = figure.draw(tables)
-        title = f"{paper.key} figure {figure.number}; scale {scale}; seed root {root}"
-        kinds = {
-            "pdf": {"CreationDate": None, "Producer": None, "Creator": "corollary", "Keywords": title},
-            "png": {"Software": None, "corollary": title},
-        }
-        for extension, metadata in kinds.items():
+        for extension, said in metadata(stamp).items():
             buffer = io.BytesIO()
-            drawn.savefig(buffer, format=extension, metadata=metadata)
+            drawn.savefig(buffer, format=extension, metadata=said)
             written[f"{stem}.{extension}"] = buffer.getvalue()
         plt.close(drawn)
-    commit, dirty = git()
     provenance = {
         "result": {
             "paper": paper.key, "figure": figure.number, "scale": scale, "seed_root": root,
             "parameters": [dict(zip(("parameter", "paper", "here"), row, strict=True)) for row in rows],
             "experiments": {
-                name: {"id": e.id, "source": e.source_digest(), "points": [p for p, _ in data[name]]}
-                for name, e in figure.experiments.items()
+                name: {**about, "points": [p for p, _ in data[name]]} for name, about in experiments.items()
             },
             "claims": [c.name for c in figure.claims], "commit": commit, "dirty": dirty,
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(written.items())},
-            "command": f"corollary reproduce {paper.key} --figure {figure.number} --scale {scale} --seed {root}",
+            "command": command,
         },
         "run": {
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "host": platform.node(),

@@ -1,0 +1,9 @@
+"""The evidence page, and comparing two result folders.
+
+write(load([folder]), folder / "report.html")
+"""
+
+from corollary.report.load import ReportError, Results, load
+from corollary.report.page import render, write
+
+__all__ = ["ReportError", "Results", "load", "render", "write"]

@@ -1,0 +1,139 @@
+"""The page as text: every link resolves, hostile text stays text, and it stands alone."""
+
+import html.parser
+import json
+import re
+
+import pytest
+
+from corollary.report import load, render, write
+from corollary.run.catalogue import derivations, papers
+
+
+class Parsed(html.parser.HTMLParser):
+    """Ids, links to them, sources of anything a browser would fetch, tags, and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.inner, self.outer, self.fetched, self.tags, self.handlers = [], [], [], [], [], []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, text in attrs:
+            value = text or ""
+            self.handlers += [name] if name.startswith("on") else []
+            if name == "id":
+                self.ids.append(value)
+            elif name in ("href", "xlink:href"):
+                (self.inner if value.startswith("#") else self.outer).append(value)
+            elif name in ("src", "srcset", "data", "action", "background"):
+                self.fetched.append(value)
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture(scope="module")
+def parsed(page):
+    return Parsed(page.read_text())
+
+
+def test_every_link_resolves(parsed):
+    """Each #… has exactly one target; what leads out of the page is an arXiv address."""
+    assert len(parsed.inner) > 40
+    assert len(set(parsed.ids)) == len(parsed.ids)
+    assert {link[1:] for link in parsed.inner} <= set(parsed.ids)
+    assert all(re.fullmatch(r"https://arxiv\.org/abs/[\w.]+", link) for link in parsed.outer)
+
+
+def test_uses_and_checked_by_of_the_catalogue_resolve():
+    """As leanblueprint's checkdecls: what a claim rests on, and what an erratum and a number cite, is there."""
+    every, derived = papers(), derivations()
+    claims = {c.name for p in every.values() for c in p.claims}
+    for p in every.values():
+        for c in p.claims:
+            assert {u.name for u in c.uses} <= claims, c.name
+            assert set(c.checked_by) <= set(derived), c.name
+        for e in p.errata:
+            assert e.evidence and set(e.evidence) <= claims, e.where
+        for n in p.numbers:
+            assert n.claim.name in claims, n.what
+
+
+def test_the_page_fetches_nothing(parsed, page):
+    """Pictures are inside, styles and script are inline, and the page forbids the browser everything else."""
+    assert parsed.fetched and all(address.startswith("data:image/png;base64,") for address in parsed.fetched)
+    assert not {"link", "iframe", "object", "embed"} & set(parsed.tags)
+    assert "default-src 'none'" in page.read_text()
+    assert page.stat().st_size < 2e6
+
+
+def test_the_page_says_what_the_records_say(parsed, real):
+    """Each claim with its verdict, its sources, its rivals; each derivation with its steps; each erratum."""
+    results = load([real])
+    assert len(results.claims) == 6 and len(results.papers) == 2 and results.derivations
+    for name, claim in results.claims.items():
+        assert name in parsed.words
+        for rival in claim["rivals_rejected"]:
+            assert rival in parsed.words
+        for source in claim["formula"]:
+            assert f"{source['file']}:{source['line']}" in parsed.words
+    for derivation in results.derivations.values():
+        assert all(step["text"] in parsed.words for step in derivation["steps"])
+    assert "any α < 2/λ_max(S)²" in parsed.words
+    assert "made by" in parsed.words.lower() and "corollary reproduce jacot2018 --figure" in parsed.words
+
+
+def test_every_claims_sources_are_found_and_name_no_folder_of_this_machine(real):
+    """Formula or derivation, and experiment, with a path inside the repository."""
+    for claim in load([real]).claims.values():
+        assert claim["measurement"], claim["id"]
+        assert claim["formula"] or claim["checked_by"] or claim["kind"] == "Rate", claim["id"]
+        for source in [*claim["formula"], *claim["theory_code"], *claim["measurement"]]:
+            assert not source["file"].startswith("/") and source["text"] and source["line"] > 0
+        assert claim["file"].startswith("paper_repro/") and claim["line"] > 0
+
+
+def test_the_same_results_give_the_same_page(real):
+    """Byte for byte: nothing of the moment enters."""
+    assert render(load([real])) == render(load([real]))
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{7*7}}{% raw %}"
+
+
+def test_hostile_text_stays_text(record, tmp_path):
+    """In every text of a claim, of its sources and of its functionals; in formulas too."""
+    spoilt = {k: HOSTILE if isinstance(v, str) and k not in ("record", "outcome", "expected") else v
+              for k, v in record.items()}  # fmt: skip
+    spoilt |= {
+        "statement": r"\text{" + HOSTILE.replace("{", "").replace("}", "") + r"} \frac{1}{<b onclick=x>}",
+        "functionals": [HOSTILE + str(i) for i in range(3)], "rivals_rejected": [HOSTILE], "notes": [HOSTILE],
+        "rival_values": {HOSTILE: [1.0, 2.0, 3.0]}, "killed_at": {HOSTILE: HOSTILE}, "uses": [HOSTILE],
+        "formula": [{"name": HOSTILE, "file": HOSTILE, "line": 1, "text": HOSTILE}], "theorem": f"${HOSTILE}$",
+        "points": [{HOSTILE: HOSTILE}],
+    }  # fmt: skip
+    (tmp_path / "results.jsonl").write_text(json.dumps(spoilt) + "\n")
+    text = write(load([tmp_path]), tmp_path / "r.html").read_text()
+    found = Parsed(text)
+    assert found.tags.count("script") == 1 and "img" not in found.tags and "b" in found.tags
+    assert not found.handlers
+    assert "{{7*7}}" in found.words and "49" not in found.words.split()
+    assert {link[1:] for link in found.inner} <= set(found.ids)
+
+
+def test_a_thousand_claims_make_a_page_of_a_few_megabytes(many):
+    text = many.read_text()
+    assert text.count('<article class="claim"') == 1000
+    assert many.stat().st_size < 10e6
+
+
+def test_the_whole_catalogue_stays_below_ten_megabytes(many, page):
+    """Weight of a claim and of a picture, times what the catalogue holds, with a third to spare."""
+    every = papers()
+    claims, figures = (sum(len(getattr(p, name)) for p in every.values()) for name in ("claims", "figures"))
+    a_claim = page.stat().st_size / 6  # with sources, derivations and the page's own weight: too high for many
+    a_picture = 60e3
+    assert min(a_claim, 25e3) * claims + a_picture * figures < 10e6 / 1.33

@@ -1,0 +1,144 @@
+"""`corollary trace`, from any one file of a figure; `corollary compare`, on folders that differ in known ways."""
+
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from corollary.report import load
+from corollary.report.compare import compare
+from corollary.run import stamp
+
+
+def corollary(*arguments, cwd):
+    command = [sys.executable, "-m", "corollary.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def files(real):
+    return {kind: real / "figures" / "jacot2018" / f"figure-Theorem-2.{kind}" for kind in stamp.KINDS}
+
+
+def test_each_file_of_a_figure_says_the_same(files, real):
+    """PNG, PDF, SVG and CSV alone: paper, claims, parameters, seed, commit, versions, command."""
+    told = {kind: stamp.read(path) for kind, path in files.items()}
+    one = told["png"]
+    assert all(other == one for other in told.values())
+    made = json.loads(files["png"].with_suffix(".json").read_text())["result"]
+    assert one["claims"] == ["jacot2018.smooth-kernel-movement", "jacot2018.sign-flips"] == made["claims"]
+    assert (one["seed_root"], one["scale"], one["commit"]) == (0, "smoke", made["commit"])
+    assert "numpy" in one["versions"] and len(one["parameters"]) == 3
+    text = "\n".join(stamp.told(one))
+    assert one["command"] == made["command"] and text.endswith(one["command"])
+
+
+def test_the_traced_command_makes_the_same_files_again(files, tmp_path):
+    """Word for word, in another folder, with nothing stored: figures, tables and `result` are equal byte by byte."""
+    words = shlex.split(stamp.read(files["svg"])["command"])
+    assert words[0] == "corollary"
+    done = corollary(*words[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "corollary-out" / "figures" / "jacot2018"
+    before, after = (
+        json.loads(p.with_suffix(".json").read_text())["result"] for p in (files["png"], again / files["png"].name)
+    )
+    if before["commit"] != after["commit"] or before["dirty"] != after["dirty"]:
+        pytest.skip("the checkout changed between the two runs, and the files say so")
+    assert before == after
+    for path in files.values():
+        assert (again / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name, content, words", [
+    ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "does not say what made it"),
+    ("a.png", b"", "does not say what made it"),
+    ("a.pdf", b"%PDF-1.4 /Keywords (unfinished", "does not say what made it"),
+    ("a.svg", b"<svg", "does not say what made it"), ("a.csv", b"x,y\n1,2\n", "does not say what made it"),
+    ("a.csv", b'# corollary: {"paper": 1}\n', "does not say what made it"), ("a.txt", b"", "PNG, PDF, SVG, CSV file"),
+    ("missing.png", None, "cannot read"),
+])  # fmt: skip
+def test_a_file_that_says_nothing_is_one_clear_line(tmp_path, name, content, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(stamp.NoStamp, match=words):
+        stamp.read(tmp_path / name)
+
+
+def test_a_stamp_with_brackets_quotes_and_letters_survives_each_format(tmp_path):
+    """Parentheses and backslashes are what PDF strings escape; Greek what Latin-1 lacks."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    said = {
+        "paper": "p",
+        "figure": "1",
+        "scale": "s",
+        "seed_root": 0,
+        "command": r"a \(b) \\ <c> & 'd' \"",
+        "commit": "η₀ ]]>",
+    }
+    drawing = plt.figure()
+    for kind, metadata in stamp.metadata(said).items():
+        drawing.savefig(tmp_path / f"f.{kind}", metadata=metadata)
+        assert stamp.read(tmp_path / f"f.{kind}") == said
+    plt.close(drawing)
+
+
+def changed(real, tmp_path, name, **changes):
+    """A folder whose last record of the claim differs."""
+    lines = (real / "results.jsonl").read_text().splitlines()
+    record = next(r for r in map(json.loads, reversed(lines)) if r.get("id") == name)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "results.jsonl").write_text("\n".join([*lines, json.dumps({**record, **changes})]) + "\n")
+    return load([folder]), record
+
+
+def test_a_folder_and_itself_differ_in_nothing(real):
+    found = compare(load([real]), load([real]))
+    assert not found.changed and found.same == 6 and not found.only_old and not found.only_new
+
+
+def test_a_changed_verdict_a_moved_number_and_a_changed_theory_are_named(real, tmp_path):
+    """Intervals that no longer meet; those that only shift are chance."""
+    name = "jacot2018.kernel-fluctuation"
+    old = load([real])
+    low, high = old.claims[name]["interval"][0]
+    new, _ = changed(real, tmp_path, name, outcome="REFUTED", interval=[[high + 0.01, high + 0.2]], theory=[-0.25])
+    found = compare(old, new)
+    assert found.verdicts == [f"{name}: CONFIRMED → REFUTED"]
+    assert len(found.moved) == 1 and found.moved[0].startswith(f"{name}, exponent:")
+    assert found.theory == [f"{name}, exponent: theory -0.5 → -0.25"] and found.same == 5
+
+
+def test_an_interval_that_shifts_but_still_meets_the_old_one_has_not_moved(real, tmp_path):
+    name = "jacot2018.kernel-fluctuation"
+    old = load([real])
+    low, high = old.claims[name]["interval"][0]
+    new, _ = changed(real, tmp_path, name, interval=[[low + 0.9 * (high - low), high + 0.3]])
+    assert not compare(old, new).changed
+    open_ended, _ = changed(real, tmp_path / "new", name, interval=[[low, None]])
+    assert not compare(old, open_ended).changed
+
+
+def test_the_exit_code_says_whether_anything_changed(real, tmp_path):
+    changed(real, tmp_path, "jacot2018.kernel-fluctuation", outcome="UNDERPOWERED")
+    same = corollary("compare", real, real, cwd=tmp_path)
+    assert (same.returncode, same.stdout) == (0, "6 claims in both with the same verdict and numbers\n")
+    other = corollary("compare", real, tmp_path / "new", cwd=tmp_path)
+    assert other.returncode == 1 and "CONFIRMED → UNDERPOWERED" in other.stdout
+
+
+def test_report_prints_where_the_page_is(real, tmp_path):
+    done = corollary("report", real, "--to", tmp_path / "page.html", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 50_000
+    wrong = corollary("report", tmp_path / "nothing", cwd=tmp_path)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("corollary: no folder or file")
+    into_folder = corollary("report", real, "--to", tmp_path, cwd=tmp_path)
+    assert into_folder.returncode == 2 and "is a folder" in into_folder.stderr
