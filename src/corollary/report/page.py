@@ -92,7 +92,10 @@ def _said(c: Record, rival: str) -> str:
     values, by = c["rival_values"].get(rival, []), c["killed_at"].get(rival, "")
     j = c["functionals"].index(by) if by in c["functionals"] else len(values)
     value = finite(values[j]) if j < len(values) else None
-    return "" if value is None else f"{value:.4g}"
+    if value is None:
+        return ""
+    size = abs(finite(c["theory"][j]) or 0.0) + (finite(c["resolution"][j]) or 0.0)
+    return f"{value:.4g}" if abs(value) > 1e-12 * size else "0"  # rounding of a value that is 0
 
 
 def _rests(name: str, results: Results) -> dict[str, Any]:
@@ -198,7 +201,7 @@ def _overview(results: Results, papers: list[dict[str, Any]]) -> dict[str, Any]:
         "fine": sum(map(as_expected, claims)),
         "derived": sum(not d.get("problem") for d in results.derivations.values()),
         "derivations": len(results.derivations), "budget": f"{sum(c['epsilon'] for c in claims):.3g}",
-        "machine": values("machine"), "versions": versions, "commit": values("commit"), "dirty": dirty,
+        "machine": values("machine"), "versions": versions, "commit": [c[:12] for c in values("commit")], "dirty": dirty,
         "date": [d[:16].replace("T", " ") for d in values("date")[-1:]],
         "scale": sorted({c["scale"] for c in claims if c["scale"]}),
         "device": sorted({c["device"] for c in claims if c["device"]}),

@@ -4,8 +4,9 @@
         verdicts.check(fluctuation)            # a Claim; or a Verdict you have: verdicts.check(kind.judge(values, …))
 
 A claim that does not come out as expected fails its test with the full report. At the end of the run the verdicts
-stand in one table, with the sum of their error rates; --verdicts-json writes them for other programs. Nothing of
-corollary beyond this file is imported before a test asks for one of the fixtures. Off with `-p no:corollary`.
+stand in one table, with the sum of their error rates; --verdicts-json writes them for `corollary report` and other
+programs. Nothing of corollary beyond this file is imported before a test asks for one of the fixtures. Off with
+`-p no:corollary`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ COLUMNS = ("outcome", "claim", "kind", "n", "error rate", "rivals rejected")
 class Verdicts:
     """The verdicts of one test. `check(claim)` judges, keeps the verdict for the table, fails the test if need be."""
 
-    def __init__(self, keep: Callable[[Verdict], None]):
+    def __init__(self, keep: Callable[[dict[str, Any]], None]):
         self._keep = keep
 
     def check(self, claim: Claim | Verdict, **options: Any) -> Verdict:
@@ -43,13 +44,17 @@ class Verdicts:
         from corollary.verdicts import Verdict, raise_unless_expected
 
         if isinstance(claim, Claim):
+            from corollary.run.record import claim_record
+
             verdict = claim.verdict(**options)
+            about = {"scale": options.get("scale", "laptop"), "device": options.get("device", "cpu")}
+            kept = claim_record(claim, verdict, **about)
         elif isinstance(claim, Verdict) and not options:
-            verdict = claim
+            verdict, kept = claim, claim.to_json()
         else:
             what = f"a verdict and {', '.join(options)}" if isinstance(claim, Verdict) else type(claim).__name__
             raise TypeError(f"verdicts.check() got {what}; expected a Claim, with options, or a Verdict, without")
-        self._keep(verdict)
+        self._keep(kept)
         return raise_unless_expected(verdict)
 
 
@@ -57,8 +62,8 @@ class Verdicts:
 def verdicts(request: pytest.FixtureRequest) -> Verdicts:
     """Judges claims: verdicts.check(claim). The table of all verdicts is printed when the run ends."""
 
-    def keep(verdict: Verdict) -> None:
-        request.node.user_properties.append((PROPERTY, json.dumps(verdict.to_json())))
+    def keep(record: dict[str, Any]) -> None:
+        request.node.user_properties.append((PROPERTY, json.dumps(record)))
 
     return Verdicts(keep)
 
