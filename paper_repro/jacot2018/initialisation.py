@@ -70,6 +70,9 @@ kernel_limit = Claim(
     ),
     id="jacot2018.kernel-limit",
     where="Theorem 1",
+    theorem=r"With a Lipschitz nonlinearity, as the widths $n_1, \dots, n_{L-1} \to \infty$, the NTK at initialisation "
+    r"converges in probability to a deterministic kernel: "
+    r"$\Theta^{(L)} \to \Theta^{(L)}_\infty \otimes \mathrm{Id}_{n_L}$.",
     measure=kernels["ntk"],
     rivals={
         "NNGP kernel taken for the NTK": lambda angles: kernel_curve(angles).nngp[0],

@@ -15,6 +15,8 @@ PAPER = Paper(
     year=2018,
     arxiv="1806.07572",
     summary="The tangent kernel converges at infinite width, stays constant in training, and training follows it.",
+    conventions="NTK parametrisation; ReLU without √2; β = 0.1; L − 1 hidden layers of equal width n; loss "
+    "(1/2N) Σ (f − y)², trained by full-batch gradient descent of rate η.",
 )
 
 BETA = 0.1

@@ -41,6 +41,9 @@ smooth_kernel_movement = Claim(
     ),
     id="jacot2018.smooth-kernel-movement",
     where="Theorem 2 (rate 1/n: Huang & Yau 2020)",
+    theorem=r"With a Lipschitz, twice differentiable nonlinearity of bounded second derivative, for any $T$ such that "
+    r"$\int_0^T \|d_t\|_{p^{in}} dt$ stays stochastically bounded, as $n_1, \dots, n_{L-1} \to \infty$, uniformly for "
+    r"$t \in [0, T]$: $\Theta^{(L)}(t) \to \Theta^{(L)}_\infty \otimes \mathrm{Id}_{n_L}$.",
     measure=smooth["movement"],
     rivals={"n^(-1/2), as for kinked activations": -0.5, "n^(-3/2)": -1.5},
 )  # fmt: skip
