@@ -56,7 +56,7 @@ class Claim:
     measure: a plain function (…coordinates, rng) → number or array, or `experiment["name"]`. points: a list of
     dicts, a dict of lists (a grid), or either by scale; default: the experiment's. replicates: the budget, by scale.
     rivals: name → value, function or `printed(…)`. uses: claims it rests on. checked_by: ids of derivations.
-    theorem: what the paper states, in its letters and under its hypotheses: text with formulas in $…$, beside `statement`.
+    theorem: what the paper states, in its letters and under its hypotheses; text with formulas in $…$.
     given: what is held fixed. design=Fixed(R): one look at R. expected: REFUTED for an erratum without a correction.
     Raises ClaimError at declaration for a margin or regime without because=, and for rivals that cannot be told from
     the theory: at once where theory and rivals are plain numbers, before anything is drawn where they are functions.
