@@ -76,6 +76,8 @@ def test_tracy_widom_moments_and_functions(beta):
         law.rvs(5, np.random.default_rng(0)), law.ppf(np.random.default_rng(0).uniform(1e-10, 1 - 1e-10, 5))
     )
     assert law.rvs(1, np.random.default_rng(0))[0] == pytest.approx(law.ppf(0.6369616873), rel=1e-8)
+    grid = np.linspace(-12, 14, 200)  # many points: the series, here against the determinants
+    np.testing.assert_allclose(law.cdf(grid)[::9], law.cdf(grid[::9]), rtol=0, atol=1e-12)
     assert law.cdf(-20.0) == 0 and law.cdf(20.0) == 1
 
 
