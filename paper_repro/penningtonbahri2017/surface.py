@@ -191,7 +191,7 @@ def index_tables(experiments):
     measured = {"phi": [], "energy": [], "index": [], "error": []}
     for phi in (0.25, 0.5):
         onset = spectra.critical_energy(phi)
-        for e in np.concatenate([onset * (1 + np.geomspace(1e-3, 4, 30))]):
+        for e in onset * (1 + np.geomspace(1e-3, 0.5 / onset, 36)):
             theory["phi"].append(phi)
             theory["energy"].append(float(e))
             theory["index"].append(spectra.index(phi, float(e)))
