@@ -11,12 +11,13 @@ OURSELVES := --quiet --no-deps --no-build-isolation -e .
 # pyright must see the packages of .venv and ask no registry whether it is the newest pyright.
 PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
-.PHONY: help reproduce test verify lock FORCE
+.PHONY: help reproduce test verify docs lock FORCE
 
 help:
-	@echo "make reproduce   all figures, numbers and verdicts at scale laptop, into corollary-out/"
+	@echo "make reproduce   all figures, numbers and verdicts at scale laptop, and the page that shows them, into corollary-out/"
 	@echo "make test        ruff, pyright, import-linter, pytest"
 	@echo "make verify      every verdict on a fresh seed, then the slow tests"
+	@echo "make docs        the documentation, into build/docs/"
 	@echo "make bench-NAME  run benchmarks/NAME.py"
 	@echo "make lock        write requirements.lock anew; LOCK=--upgrade takes the newest versions"
 	@echo
@@ -71,6 +72,10 @@ test: $(STAMP)
 verify: $(STAMP)
 	$(BIN)/corollary verify --scale laptop --fresh-seed
 	$(BIN)/pytest -m slow
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/docs/index.html
 
 bench-%: $(STAMP)
 	@test -f benchmarks/$*.py || { echo "make: no benchmarks/$*.py; there are:" $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) >&2; exit 1; }
