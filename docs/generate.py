@@ -59,8 +59,8 @@ def papers() -> str:
 
     rows = [
         "# Papers",
-        "`corollary reproduce KEY` draws a paper's figures and judges its claims; the page it ends with shows theorems, "
-        "figures, numbers, verdicts and errata.",
+        "`corollary reproduce KEY` draws a paper's figures and judges its claims; the page it ends with shows "
+        "theorems, figures, numbers, verdicts and errata.",
         "",
         "| key | paper | arXiv | claims | figures | errata |",
         "|---|---|---|---|---|---|",
