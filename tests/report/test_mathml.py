@@ -26,6 +26,7 @@ def test_every_statement_of_the_catalogue_is_rendered():
         (r"a < b \le c", ["&lt;", "<mo>&#x02264;</mo>"]),
         ("x_1 and y_2 are names", ["x_1 and y_2 are names"]),
         (r"\text{of \emph{x}} \alpha", ['<code class="latex">']),
+        (r"\log(\text{steps}) \approx k", ["<math", "<mtext>steps</mtext>"]),
     ],
 )
 def test_what_becomes_of_a_text(text, parts):

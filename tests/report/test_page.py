@@ -7,6 +7,8 @@ import re
 import pytest
 
 from corollary.report import load, render, write
+from corollary.report.forest import forest
+from corollary.report.load import _DEFAULTS
 from corollary.run.catalogue import derivations, papers
 
 
@@ -137,3 +139,33 @@ def test_the_whole_catalogue_stays_below_ten_megabytes(many, page):
     a_claim = page.stat().st_size / 6  # with sources, derivations and the page's own weight: too high for many
     a_picture = 60e3
     assert min(a_claim, 25e3) * claims + a_picture * figures < 10e6 / 1.33
+
+
+def bands(claim) -> list[tuple[float, float]]:
+    """(left, right) of the light band of each row of a plot."""
+    found = re.findall(r'<rect class="zone" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', forest(claim))
+    return [(float(x), float(x) + float(width)) for x, width in found]
+
+
+def test_the_plot_puts_things_where_the_numbers_say(record):
+    """theory 1 ± 0.5 on an axis from 0 (a rival) to 2 (a rival): positions are proportional; one-sided bands reach the
+    end; a rival far away is an arrow and squeezes nothing."""
+    plain = {**_DEFAULTS, "id": "a", "functionals": ["f"], "theory": [1.0], "margin": [0.0], "resolution": [0.5],
+             "interval": [[0.75, 1.25]], "rival_values": {"zero": [0.0], "two": [2.0]}, "rivals_rejected": ["zero"]}  # fmt: skip
+    (left, right), text = bands(plain)[0], str(forest(plain))
+    start, width = (
+        float(v) for v in re.search(r'class="interval" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text).groups()
+    )
+    middle = float(re.search(r'class="theory" x1="([\d.]+)"', text)[1])
+    assert (
+        abs((left + right) / 2 - middle) < 0.2 and abs(start + width / 2 - middle) < 0.2
+    )  # tenths of a unit are written
+    assert abs(width - (right - left) / 2) < 0.2
+    assert text.count("rival dead") == 1 and text.count("rival alive") == 1
+    (most,) = bands({**plain, "side": "at most"})
+    (least,) = bands({**plain, "side": "at least"})
+    assert most[0] < left and abs(most[1] - right) < 0.2 and least[1] > right and abs(least[0] - left) < 0.2
+    far = {**plain, "rival_values": {"far": [1e9]}, "rivals_rejected": ["far"]}
+    ((a, b),) = bands(far)
+    assert b - a > right - left and "rival dead" in forest(far)
+    assert "no number here" in forest({**plain, "theory": [None]})

@@ -54,7 +54,9 @@ def _row(claim: dict[str, Any], j: int, top: int) -> str:
     y = top + 25
     parts = [label, f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>']
     for half, kind in ((b + r, "zone"), (b, "margin")):
-        left, width = x(T - half), max(x(T + half) - x(T - half), 1.0)
+        left = x(low) if claim["side"] == "at most" else x(T - half)
+        right = x(high) if claim["side"] == "at least" else x(T + half)
+        width = max(right - left, 1.0)
         parts.append(f'<rect class="{kind}" x="{left}" y="{y - 8}" width="{width:.1f}" height="16"/>')
     parts.append(f'<line class="theory" x1="{x(T)}" x2="{x(T)}" y1="{y - 10}" y2="{y + 10}"/>')
     for name_, value in rivals.items():

@@ -96,6 +96,8 @@ def _broken(text: str) -> Markup:
     if depth or not parts:
         return formula(text)
     parts.append((False, text[end:]))
+    if any(t.count("(") != t.count(")") for is_text, t in parts if not is_text):  # words within brackets stay there
+        return formula(text)
     if any(t.count("{") != t.count("}") or t.strip().startswith(("_", "^")) for is_text, t in parts if not is_text):
         return formula(text)
     if any("$" not in t and _UNKNOWN.search(t) for is_text, t in parts if is_text):  # a command within prose

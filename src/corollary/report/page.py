@@ -197,7 +197,9 @@ def _overview(results: Results, papers: list[dict[str, Any]]) -> dict[str, Any]:
     count = Counter(c["outcome"] for c in claims)
     dirty = any(r.get("dirty") for r in runs)
     return {
-        "counts": {o: count.get(o, 0) for o in OUTCOMES}, "claims": len(claims), "papers": len(papers),
+        "counts": {o: count.get(o, 0) for o in OUTCOMES},
+        "foreseen": Counter(c["outcome"] for c in claims if as_expected(c)),
+        "claims": len(claims), "papers": len(papers),
         "fine": sum(map(as_expected, claims)),
         "derived": sum(not d.get("problem") for d in results.derivations.values()),
         "derivations": len(results.derivations), "budget": f"{sum(c['epsilon'] for c in claims):.3g}",

@@ -110,7 +110,7 @@ def claim_record(
         "points": [{k: _short(v) for k, v in p.items()} for p in claim.points_at(scale)[:MANY]],
         "printed_rivals": [name for name, r in claim.rivals.items() if isinstance(r, Printed)],
         "uses": [_name(u) for u in claim.uses], "checked_by": list(claim.checked_by),
-        "fingerprint": claim.fingerprint(),
+        "fingerprint": claim.fingerprint(), "side": claim.kind.side, "axis": _axis(claim.kind),
         "formula": sources(formulas), "theory_code": sources(dict.fromkeys(t for f in formulas for t in theory_of(f))),
         **_experiment(claim),
     }  # fmt: skip
@@ -128,6 +128,15 @@ def _experiment(claim: Claim) -> dict[str, Any]:
     experiment = reading.experiment
     measured = sources(functions(experiment.source or experiment.run))
     return {"experiment": experiment.id, "reads": reading.name, "measurement": measured}
+
+
+def _axis(kind: Any) -> str:
+    """What the numbers of a kind are, where they are not the theory's own."""
+    if type(kind).__name__ == "Law":
+        return "Chebyshev means of the spectrum" if kind.spectrum else "distance of distribution functions"
+    if type(kind).__name__ == "Order":
+        return "share of replicates in the stated order" if kind.by is None else "difference"
+    return {"Identity": "error, in tolerances", "Bound": "probability of a violation"}.get(type(kind).__name__, "")
 
 
 def _budget(claim: Claim, scale: str) -> int | None:
