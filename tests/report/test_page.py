@@ -150,13 +150,14 @@ def bands(claim) -> list[tuple[float, float]]:
 def test_the_plot_puts_things_where_the_numbers_say(record):
     """theory 1 ± 0.5 on an axis from 0 (a rival) to 2 (a rival): positions are proportional; one-sided bands reach the
     end; a rival far away is an arrow and squeezes nothing."""
-    plain = {**_DEFAULTS, "id": "a", "functionals": ["f"], "theory": [1.0], "margin": [0.0], "resolution": [0.5],
-             "interval": [[0.75, 1.25]], "rival_values": {"zero": [0.0], "two": [2.0]}, "rivals_rejected": ["zero"]}  # fmt: skip
+    plain = {
+        **_DEFAULTS, "id": "a", "functionals": ["f"], "theory": [1.0], "margin": [0.0], "resolution": [0.5],
+        "interval": [[0.75, 1.25]], "rival_values": {"zero": [0.0], "two": [2.0]}, "rivals_rejected": ["zero"],
+    }  # fmt: skip
     (left, right), text = bands(plain)[0], str(forest(plain))
-    start, width = (
-        float(v) for v in re.search(r'class="interval" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text).groups()
-    )
-    middle = float(re.search(r'class="theory" x1="([\d.]+)"', text)[1])
+    ((start, width),) = re.findall(r'class="interval" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', text)
+    start, width = float(start), float(width)
+    middle = float(re.findall(r'class="theory" x1="([\d.]+)"', text)[0])
     assert (
         abs((left + right) / 2 - middle) < 0.2 and abs(start + width / 2 - middle) < 0.2
     )  # tenths of a unit are written
