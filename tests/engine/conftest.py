@@ -22,6 +22,8 @@ class Launch:
         self.process = subprocess.Popen(
             [*before, sys.executable, *map(str, arguments)], cwd=cwd, env={**os.environ, name: value},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            # a suite in a shell's background inherits "ignore Ctrl-C", and would hand it on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def alive(self) -> dict[int, str]:
