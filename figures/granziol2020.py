@@ -26,3 +26,19 @@ def batch_tops(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     axis.set_ylabel("top eigenvalue $\\lambda_1(H_b)$")
     axis.legend()
     return fig
+
+
+def learning_rates(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
+    """Lines: exact mean-square threshold and the paper's 2/λ₁(b); points: bisected on iterated moments."""
+    theory, measured = tables["theory"], tables["measured"]
+    fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
+    axis.plot(theory["batch"], theory["exact"], color=COLOURS[0], label="exact, in mean square")
+    axis.plot(theory["batch"], theory["batch_law"], color=COLOURS[1], ls="--", label="$2/\\lambda_1$ of a batch")
+    axis.plot(measured["batch"], measured["rate"], "o", color="black", label="bisected")
+    axis.axhline(2, color="0.6", ls=":", label="$2/\\lambda_1$")
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log")
+    axis.set_xlabel("batch size $B$")
+    axis.set_ylabel("largest learning rate $\\eta^*$")
+    axis.legend()
+    return fig

@@ -4,6 +4,8 @@ The Hessian on a batch is the full one plus noise; where the noise is a Wigner m
 θ + s²/θ with s² = P σ²(1/b − 1/N), and drowns in the bulk below the batch size b* = Pσ²/θ². Read in this order:
 
     spiked          the law on matrices where it is exact: position, overlap, the general bulk
+    gauss_newton    the same for positive noise: sample-covariance spikes, where they drown
+    rates           largest learning rates against the batch size: linear, then saturating
     real_network    a digits network of 610 parameters: the isotropic law fails, second-order perturbation theory holds
 
 The statement is rebuilt from the model; the paper's wording of its theorems was not at hand.

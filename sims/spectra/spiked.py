@@ -58,3 +58,26 @@ def batch_top(
         tops.append(pair.values[0])
         residuals.append(pair.residuals[0])
     return {"top": np.array(tops), "residual": np.array(residuals)}
+
+
+def spiked_covariance(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namespace) -> dict[str, Any]:
+    """top, overlap, residual (R,) of Σ^½ X Xᵀ Σ^½/n, n = N/ratio samples, Σ = diag(ell, population tiled).
+
+    Point: N, ratio, ell; population ([1.0]). Host draws; residual as in `spiked`.
+    """
+    N, ratio = point["N"], point["ratio"]
+    if not isinstance(N, int) or N < 2 or not ratio > 0:
+        raise ValueError(f"N = {N!r}, ratio = {ratio!r}; expected an integer >= 2 and a ratio > 0")
+    root = np.sqrt(np.resize(np.asarray(point.get("population", [1.0]), dtype=float), N))
+    root[0] = np.sqrt(point["ell"])
+    out = {"top": [], "overlap": [], "residual": []}
+    for seed in seeds:
+        X = root[:, None] * np.random.default_rng(seed).standard_normal((N, round(N / ratio)))
+        A = xp.asarray(X @ X.T / X.shape[1])
+        values, vectors = xp.linalg.eigh(A)
+        v = vectors[:, -1]
+        r = xp.matmul(A, v) - values[-1] * v
+        out["top"].append(values[-1])
+        out["overlap"].append(v[0] ** 2)
+        out["residual"].append(xp.sqrt(xp.sum(r * r)))
+    return {name: xp.stack(rows) for name, rows in out.items()}

@@ -13,6 +13,7 @@ from corollary.theory.spectra.fitting import fit_marchenko_pastur, fit_semicircl
 from corollary.theory.spectra.label_noise import fresh_noise_share, noise_share
 from corollary.theory.spectra.law import Law
 from corollary.theory.spectra.laws import activation_covariance, atoms, free_poisson, marchenko_pastur, semicircle
+from corollary.theory.spectra.learning_rates import adam_rate_rule, sgd_rate_limit
 from corollary.theory.spectra.outliers import Outlier, additive_outlier, batch_outlier, critical_batch, perturbed_top
 from corollary.theory.spectra.saddles import (
     escape_steps,
@@ -30,6 +31,7 @@ from corollary.theory.spectra.sgd_stability import (
     relu_trace,
     second_moment_step,
 )
+from corollary.theory.spectra.spikes import outlier_over, sample_critical_batch, sample_outlier
 from corollary.theory.spectra.tracy_widom import TracyWidom, tracy_widom
 from corollary.theory.spectra.wishart_wigner import (
     critical_energy,
@@ -41,11 +43,12 @@ from corollary.theory.spectra.wishart_wigner import (
 )
 
 __all__ = [
-    "Law", "Outlier", "TracyWidom", "activation_covariance", "additive_outlier", "atoms", "batch_noise_share",
-    "batch_outlier", "critical_batch", "critical_energy", "critical_rate", "diagonal_trace", "escape_steps",
-    "fit_marchenko_pastur", "fit_semicircle", "fit_wishart_wigner", "free_cumulants", "free_poisson",
+    "Law", "Outlier", "TracyWidom", "activation_covariance", "adam_rate_rule", "additive_outlier", "atoms",
+    "batch_noise_share", "batch_outlier", "critical_batch", "critical_energy", "critical_rate", "diagonal_trace",
+    "escape_steps", "fit_marchenko_pastur", "fit_semicircle", "fit_wishart_wigner", "free_cumulants", "free_poisson",
     "fresh_noise_share", "gaussian_critical_rate", "hutch_plus_plus_mse", "hutchinson_variance", "index",
-    "index_constant", "largest_trace", "log_quadrature_error", "marchenko_pastur", "noise_share", "p_spin_hessian",
-    "p_spin_index", "p_spin_threshold", "perturbed_top", "relu_critical_energy", "relu_trace", "relu_wishart_wigner",
-    "second_moment_step", "semicircle", "step_factors", "tracy_widom", "wishart_wigner",
+    "index_constant", "largest_trace", "log_quadrature_error", "marchenko_pastur", "noise_share", "outlier_over",
+    "p_spin_hessian", "p_spin_index", "p_spin_threshold", "perturbed_top", "relu_critical_energy", "relu_trace",
+    "relu_wishart_wigner", "sample_critical_batch", "sample_outlier", "second_moment_step", "semicircle",
+    "sgd_rate_limit", "step_factors", "tracy_widom", "wishart_wigner",
 ]  # fmt: skip
