@@ -28,9 +28,12 @@ from corollary.theory.ntk.activations import Erf, Gelu, Sin
 from corollary.theory.ntk.dynamics import Training, gradient_descent, gradient_flow
 from corollary.theory.ntk.layers import Dense, Kernel, Network, mlp, serial
 from corollary.theory.ntk.posterior import Posterior, posterior
-from corollary.theory.ntk.relu_family import Abs, Identity, LeakyRelu, Relu
+from corollary.theory.ntk.quadrature import Function
+from corollary.theory.ntk.relu_family import ABRelu, Abs, Identity, LeakyRelu, Relu
+from corollary.theory.ntk.smooth_more import Cos, Polynomial, Rbf, SigmoidLike, Sign, hermite, monomial
 
 __all__ = [
-    "Abs", "Dense", "Erf", "Gelu", "Identity", "Kernel", "LeakyRelu", "Network", "Posterior", "Relu", "Sin", "Training",
-    "gradient_descent", "gradient_flow", "mlp", "posterior", "serial",
+    "ABRelu", "Abs", "Cos", "Dense", "Erf", "Function", "Gelu", "Identity", "Kernel", "LeakyRelu", "Network",
+    "Polynomial", "Posterior", "Rbf", "Relu", "SigmoidLike", "Sign", "Sin", "Training",
+    "gradient_descent", "gradient_flow", "hermite", "mlp", "monomial", "posterior", "serial",
 ]  # fmt: skip

@@ -109,6 +109,25 @@ class LeakyRelu(_LinearPlusAbs):
 
 
 @dataclass(frozen=True)
+class ABRelu(_LinearPlusAbs):
+    """φ(x) = b max(x, 0) + a min(x, 0), finite a and b (neural-tangents' ABRelu).
+
+    Raises TypeError or ValueError if a or b is not a finite number.
+    """
+
+    a: float
+    b: float
+
+    def __post_init__(self) -> None:
+        real_number("a", self.a)
+        real_number("b", self.b)
+
+    @property
+    def _squares(self) -> tuple[float, float]:
+        return ((float(self.a) + float(self.b)) / 2) ** 2, ((float(self.b) - float(self.a)) / 2) ** 2
+
+
+@dataclass(frozen=True)
 class Abs(_LinearPlusAbs):
     """φ(x) = |x|."""
 
