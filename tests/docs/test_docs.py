@@ -101,5 +101,6 @@ def test_the_recipe_for_a_new_paper_works(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "DERIVED       signal.half_of_the_second_moment" in done.stdout
     assert re.search(r"CONFIRMED +he2015\.forward", done.stdout)
+    assert done.stdout.rstrip().endswith(f"report: {out / 'report.html'}")
     page = (out / "report.html").read_text()
     assert "second_moment" in page and page.count("<img ") == 1 and "Kaiming He" in page

@@ -137,7 +137,7 @@ def show(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="papers, claims or Python files; none: everything")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="papers, claims, Python files, packages; none: all")] = None,
     scale: Scale = "laptop",
     device: Device = "cpu",
     seed: Seed = 0,

@@ -131,15 +131,52 @@ def load_file(path: str) -> list[Claim]:
     return claims
 
 
+def load_package(path: str) -> list[Claim]:
+    """Claims declared in the modules of a package of the user's, a folder with an `__init__.py`.
+
+    Raises UnknownName where it declares none, BadFile for a module that cannot be run or another package of that name.
+    """
+    folder = Path(path).resolve()
+    if str(folder.parent) not in sys.path:
+        sys.path.insert(0, str(folder.parent))
+    try:
+        package = importlib.import_module(folder.name)
+        if Path(str(package.__file__)).resolve().parent != folder:
+            raise BadFile(f"{path}: another package {folder.name!r} is installed or loaded; rename the folder")
+        found = pkgutil.walk_packages(package.__path__, f"{folder.name}.")
+        modules = [package, *(importlib.import_module(i.name) for i in found if not i.name.endswith("__main__"))]
+    except BadFile:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadFile(f"{path}: the package cannot be loaded: {type(error).__name__}: {error}") from error
+    claims = _declared(modules, Claim)
+    if not claims:
+        raise UnknownName(f"{path} declares no claims: a claim is a module-level variable, name = Claim(...)")
+    return claims
+
+
+def _is_package(name: str) -> bool:
+    """A folder with an `__init__.py`; a paper's key means the paper, also beside a folder of that name."""
+    here = (Path(name) / "__init__.py").is_file()
+    return here and not (name.isidentifier() and importlib.util.find_spec(f"{PAPERS}.{name}"))
+
+
+def _load(name: str) -> list[Claim]:
+    return load_package(name) if _is_package(name) else load_file(name)
+
+
 def _is_file(name: str) -> bool:
-    return name.endswith(".py") or "/" in name or (bool(Path(name).suffix) and Path(name).is_file())
+    return (
+        _is_package(name) or name.endswith(".py") or "/" in name or (bool(Path(name).suffix) and Path(name).is_file())
+    )
 
 
 def select(names: Iterable[str]) -> list[Claim]:
-    """Claims by paper key, claim id or FILE.py; none means all. Raises UnknownName with the nearest names."""
+    """Claims by paper key, claim id, FILE.py or package folder; none means all. Raises UnknownName with the nearest
+    names."""
     names = list(names)
     if names and all(_is_file(name) for name in names):  # a user's own files do not need the catalogue
-        return [claim for name in names for claim in load_file(name)]
+        return [claim for name in names for claim in _load(name)]
     every = papers()
     by_id = {c.name: c for entry in every.values() for c in entry.claims}
     if not names:
@@ -147,7 +184,7 @@ def select(names: Iterable[str]) -> list[Claim]:
     chosen: list[Claim] = []
     for name in names:
         if _is_file(name):
-            chosen += load_file(name)
+            chosen += _load(name)
         elif name in every:
             chosen += every[name].claims
         elif name in by_id:
