@@ -33,7 +33,9 @@ def learning_rates(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     theory, measured = tables["theory"], tables["measured"]
     fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
     axis.plot(theory["batch"], theory["exact"], color=COLOURS[0], label="exact, in mean square")
-    axis.plot(theory["batch"], theory["batch_law"], color=COLOURS[1], ls="--", label="$2/\\lambda_1$ of a batch")
+    axis.plot(
+        theory["batch"], theory["batch_law"], color=COLOURS[1], ls="--", label="$2/\\lambda_1(B)$, isotropic noise"
+    )
     axis.plot(measured["batch"], measured["rate"], "o", color="black", label="bisected")
     axis.axhline(2, color="0.6", ls=":", label="$2/\\lambda_1$")
     axis.set_xscale("log", base=2)
