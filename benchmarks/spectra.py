@@ -273,15 +273,11 @@ def report(laws: dict[str, Any], mine: list[dict], theirs: dict[str, list[dict]]
         if rmt:
             other = np.load(os.path.join(folder, f"tw{beta}.npy"))
             cells = [spread([p[f"TW{beta}"] for p in rmt]), f"{np.max(np.abs(other - exact)):.1e}"]
-        lines.append(
-            f"| β = {beta} | {spread([m[f'TW{beta}'][0] for m in mine])} | {error:.1e} | " + " | ".join(cells) + " |"
-        )
+        cells = [f"β = {beta}", spread([m[f"TW{beta}"][0] for m in mine]), f"{error:.1e}", *cells]
+        lines.append("| " + " | ".join(cells) + " |")
     info = Path("/proc/cpuinfo")
-    names = (
-        [x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")]
-        if info.is_file()
-        else []
-    )
+    text = info.read_text().splitlines() if info.is_file() else []
+    names = [x.split(":")[1].strip() for x in text if x.startswith("model name")]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
     facts = {
         "cpu": names[0] if names else platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
@@ -290,9 +286,7 @@ def report(laws: dict[str, Any], mine: list[dict], theirs: dict[str, list[dict]]
         "commit": commit, "load at the end": os.getloadavg()[0],
     }  # fmt: skip
     lines += ["", *(f"- {key}: {value}" for key, value in facts.items()), ""]
-    rounds = {
-        "ours": [{key: value[0] for key, value in m.items()} for m in mine], **theirs,
-    }  # fmt: skip
+    rounds = {"ours": [{key: value[0] for key, value in m.items()} for m in mine], **theirs}
     (HERE / "results" / "spectra.md").write_text("\n".join(lines))
     (HERE / "results" / "spectra.json").write_text(json.dumps({"facts": facts, "rounds": rounds}, indent=1) + "\n")
     print("\n".join(lines))
