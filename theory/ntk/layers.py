@@ -26,6 +26,7 @@ import numpy as np
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
 from corollary.theory.ntk.inputs import Directions, directions, input_moments
 from corollary.theory.ntk.moments import Activation, Moments, real_number
+from corollary.theory.ntk.parametrization import check_parametrization, tangent
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,29 @@ class Kernel:
 class Dense:
     """z = (W_std/√fan_in) W a + b_std b with W, b ~ N(0,1): the NTK parametrisation.
 
-    Raises TypeError or ValueError unless W_std > 0 and b_std >= 0 are finite numbers.
+    parametrization="standard" trains W and b with these standard deviations inside instead; its tangent kernel needs
+    the width `fan_in` of the layer before (see `parametrization`).
+    Raises TypeError or ValueError unless W_std > 0 and b_std >= 0 are finite numbers, and fan_in given where needed.
     """
 
     W_std: float = 1.0
     b_std: float = 0.0
+    parametrization: str = "ntk"
+    fan_in: int | None = None
 
     def __post_init__(self) -> None:
+        check_parametrization(self.parametrization, self.fan_in)
         real_number("W_std", self.W_std, positive=True)
         real_number("b_std", self.b_std, nonnegative=True)
 
     def variance(self, V: Array) -> Array:
         """Variance of z from the second moment of a."""
         return float(self.W_std) ** 2 * V + float(self.b_std) ** 2
+
+    def tangent(self, before: Array, after: Array, T: Array) -> Array:
+        """Θ of z from the features' second moments, the covariance of z, and Θ = T below."""
+        W2, b2 = float(self.W_std) ** 2, float(self.b_std) ** 2
+        return tangent(before, after, T, W2, b2, self.parametrization, self.fan_in or 0)
 
     def step(self, V1: Array, V2: Array, pair: Moments) -> Moments:
         """Moments of z from those of a; V1 is (n1, 1), V2 is (1, n2)."""
@@ -137,8 +148,8 @@ class Network:
             for number, layer in enumerate(self.layers):
                 before.append(V)
                 if isinstance(layer, Dense):
-                    V = layer.variance(V)
-                    T = V + float(layer.W_std) ** 2 * T
+                    V = layer.variance(before[-1])
+                    T = layer.tangent(before[-1], V, T)
                 else:
                     V, slope = layer.variance(V)
                     T = slope * T
@@ -156,8 +167,8 @@ class Network:
         for layer, (v, w) in zip(self.layers, variances, strict=True):
             v, w = xp.expand_dims(v, axis=1), xp.expand_dims(w, axis=0)
             if isinstance(layer, Dense):
-                pair = layer.step(v, w, pair)
-                T = pair.k + float(layer.W_std) ** 2 * T
+                below, pair = pair, layer.step(v, w, pair)
+                T = layer.tangent(below.k, pair.k, T)
             else:
                 pair, slope = layer.step(v, w, pair)
                 T = slope * T
