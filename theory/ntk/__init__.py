@@ -28,16 +28,18 @@ from corollary.theory.ntk.activations import Erf, Gelu, Sin
 from corollary.theory.ntk.combine import Attention, Concat, Dropout, FanInSum, LayerNorm, Rnn
 from corollary.theory.ntk.dynamics import Training, gradient_descent, gradient_flow
 from corollary.theory.ntk.layers import Dense, Kernel, Network, mlp, serial
+from corollary.theory.ntk.matrix import KernelMatrix
 from corollary.theory.ntk.posterior import Posterior, posterior
 from corollary.theory.ntk.quadrature import Function
 from corollary.theory.ntk.relu_family import ABRelu, Abs, Identity, LeakyRelu, Relu
+from corollary.theory.ntk.sklearn_kernel import sklearn_kernel
 from corollary.theory.ntk.smooth_more import Cos, Polynomial, Rbf, SigmoidLike, Sign, hermite, monomial
 from corollary.theory.ntk.spatial import AvgPool, Conv, Flatten, GlobalAvgPool
 from corollary.theory.ntk.structured import Serial
 
 __all__ = [
     "ABRelu", "Abs", "Attention", "AvgPool", "Concat", "Conv", "Cos", "Dense", "Dropout", "Erf", "FanInSum", "Flatten",
-    "Function", "Gelu", "GlobalAvgPool", "Identity", "Kernel", "LayerNorm", "LeakyRelu", "Network", "Polynomial",
-    "Posterior", "Rbf", "Relu", "Rnn", "Serial", "SigmoidLike", "Sign", "Sin", "Training", "gradient_descent",
-    "gradient_flow", "hermite", "mlp", "monomial", "posterior", "serial",
+    "Function", "Gelu", "GlobalAvgPool", "Identity", "Kernel", "KernelMatrix", "LayerNorm", "LeakyRelu", "Network",
+    "Polynomial", "Posterior", "Rbf", "Relu", "Rnn", "Serial", "SigmoidLike", "Sign", "Sin", "Training",
+    "gradient_descent", "gradient_flow", "hermite", "mlp", "monomial", "posterior", "serial", "sklearn_kernel",
 ]  # fmt: skip
