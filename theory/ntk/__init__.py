@@ -1,9 +1,10 @@
-"""Closed forms of the neural tangent kernel (NTK) of infinitely wide dense networks.
+"""Closed forms of the neural tangent kernel (NTK) of infinitely wide networks.
 
     net = ntk.mlp(depth=3, activation=ntk.Relu(), W_std=2**0.5, b_std=0.1)     # 3 hidden layers + linear head
     k = net.kernel(x1, x2)                                                     # k.nngp, k.ntk (n1, n2)
     flow = ntk.gradient_flow(net.kernel(x), y, learning_rate=1.0)
     flow.mean(t, net.kernel(x_test, x))
+    ntk.Serial(ntk.Conv((3, 3)), ntk.Relu(), ntk.GlobalAvgPool(), ntk.Dense())    # images (n, height, width, channels)
 
 NTK parametrisation z = (W_std/√fan_in) W a + b_std b, all entries of W and b iid N(0, 1).
 
