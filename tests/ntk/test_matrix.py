@@ -31,6 +31,10 @@ def test_tiles_act_as_the_dense_matrix(path, which, tmp_path):
         got = M.solve(b, reg=0.1, rank=rank, tolerance=1e-10)
         want = np.linalg.norm((A + 0.1 * np.eye(50)) @ got.x - b, axis=0) / np.linalg.norm(b, axis=0)
         assert np.all(want <= 2e-10) and np.all(got.residual <= 1e-10) and got.iterations > 1
+        # the residual is what rounding leaves of a difference of vectors of size κ ε ‖b‖ <= 1e-12 ‖b‖
+        loose = M.solve(b, reg=0.1, rank=rank, tolerance=1e-4)
+        want = np.linalg.norm((A + 0.1 * np.eye(50)) @ loose.x - b, axis=0) / np.linalg.norm(b, axis=0)
+        np.testing.assert_allclose(loose.residual, want, atol=1e-11)
         # κ = λ_max/reg is below 1e4 here
         np.testing.assert_allclose(got.x, np.linalg.solve(A + 0.1 * np.eye(50), b), atol=1e-5)
     top = M.eigenpairs(3)
@@ -67,9 +71,14 @@ def test_scikit_learn_accepts_the_kernel():
     ours = ntk.posterior(K.nngp, y, NET.kernel(Z, X).nngp, NET.kernel(Z).nngp, noise=0.1)
     np.testing.assert_allclose(mean, ours.mean, rtol=1e-9)
     np.testing.assert_allclose(sd**2, np.diag(ours.covariance), rtol=1e-8)
-    from sklearn.svm import SVC
-
-    assert SVC(kernel=ntk.sklearn_kernel(NET, "ntk"), C=1e3).fit(X, y > 0).score(X, y > 0) == 1
+    ridges: Any = pytest.importorskip("sklearn.kernel_ridge")
+    svm: Any = pytest.importorskip("sklearn.svm")
+    # kernel ridge is the limit of training with reg: the same linear system, solved by its Cholesky
+    tangent = ntk.sklearn_kernel(NET, "ntk")
+    ridge = ridges.KernelRidge(kernel="precomputed", alpha=0.1).fit(tangent(X), y)
+    ends = ntk.gradient_flow(K, y, reg=0.1).mean(float("inf"), NET.kernel(Z, X))
+    np.testing.assert_allclose(ridge.predict(tangent(Z, X)), ends, rtol=1e-8)
+    assert svm.SVC(kernel=ntk.sklearn_kernel(NET, "ntk"), C=1e3).fit(X, y > 0).score(X, y > 0) == 1
 
 
 def callables():

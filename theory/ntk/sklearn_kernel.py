@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from corollary.theory.ntk.matrix import HasKernel
 
 
-def sklearn_kernel(net: HasKernel, which: str = "nngp") -> Any:
+class GramFunction(Protocol):
+    """What scikit-learn asks of a kernel: k(X, Y), k(X), and its diagonal."""
+
+    def __call__(self, X: Any, Y: Any = None, eval_gradient: bool = False) -> Any: ...
+
+    def diag(self, X: Any) -> np.ndarray: ...
+
+
+def sklearn_kernel(net: HasKernel, which: str = "nngp") -> GramFunction:
     """A sklearn.gaussian_process kernel without hyperparameters: GaussianProcessRegressor(kernel=..., optimizer=None).
 
     SVC(kernel=...) takes it as a callable; KernelRidge(kernel="precomputed") takes `sklearn_kernel(net)(X)`.

@@ -70,7 +70,7 @@ class Rbf(_ByExpectations):
 
 @dataclass(frozen=True)
 class SigmoidLike(_ByExpectations):
-    """φ(x) = (1 + erf(x/2.402…))/2, within 0.02 of the logistic function."""
+    """φ(x) = (1 + erf(x/2.402…))/2, within 0.01 of the logistic function."""
 
     def _expectations(self, q1: Array, q2: Array, pair: Moments) -> tuple[Array, Array]:
         c = _SIGMOID**2
