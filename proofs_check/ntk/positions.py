@@ -119,7 +119,7 @@ def convolution() -> Steps:
 
 @derivation(of=(ntk.AvgPool, ntk.GlobalAvgPool, ntk.Flatten), method="symbolic")
 def pooling() -> Steps:
-    """Pooling: A K Aᵀ and A Θ Aᵀ. Flatten before Dense: W_std² (1/P) Σ_p K[p,p], alike for Θ."""
+    """Pooling: K⁺ = A K Aᵀ, Θ⁺ = A Θ Aᵀ. Flatten before Dense: K⁺ = W_std² (1/P) Σ_p K[p,p], alike for Θ."""
     a, b, K, Θ = features("a"), features("b"), below("K"), below("Θ")
     A = sp.Matrix([[1, 1, 0], [0, 1, 1]]) / 2  # window 2, stride 1
     pooled = [[[sum(A[r, p] * x[p][c] for p in range(P)) for c in range(N)] for r in range(2)] for x in (a, b)]

@@ -5,6 +5,7 @@ import pytest
 
 from corollary.testing import guards
 from corollary.theory import ntk
+from corollary.theory.ntk import fields
 from corollary.theory.ntk.fields import Field
 
 RNG = np.random.default_rng(1)
@@ -113,3 +114,26 @@ def test_rnn_is_the_recursion_over_time():
     want = Field(E[..., None, None], (slope * T)[..., None, None], V, V, (), True)
     for name in ("k", "t", "own1", "own2"):  # (1 + q) ε of erf's dual on the diagonal, q < 20
         np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", [ntk.Relu(), ntk.LeakyRelu(-0.3), ntk.Abs(), ntk.Identity()], ids=str)
+def test_many_positions_take_slices_that_stay_in_cache(monkeypatch, activation):
+    """64 positions and more: same expectations as the general step, both with √ε of the angle near parallel at worst,
+    so 1e-7 of the scale there; and exact for an input with itself and for features that vanish."""
+    x = field(70)
+    zero = np.ones(70)
+    zero[5] = 0
+    x = x._replace(
+        **{name: getattr(x, name) * np.multiply.outer(zero, zero) for name in ("k", "t", "own1", "own2")},
+        diagonal=False,
+    )
+    got = fields.activated(x, activation)
+    monkeypatch.setattr(fields, "_MANY", 10**9)
+    want = fields.activated(x, activation)
+    size = float(np.max(want.own1))
+    for name in ("k", "own1"):
+        np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=0, atol=1e-13 * size)
+    np.testing.assert_allclose(got.t, want.t, rtol=0, atol=1e-7 * float(np.max(np.abs(want.t))))
+    diagonal = np.einsum("ipp->ip", got.own1)
+    np.testing.assert_allclose(diagonal, activation.variance(np.einsum("ipp->ip", x.own1))[0], rtol=4e-16 * 4)
+    assert np.all(diagonal[:, 5] == 0)

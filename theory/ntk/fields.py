@@ -12,8 +12,14 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from corollary.arrays import Array, array_namespace
+from corollary.theory.ntk.fused import positions_step
 from corollary.theory.ntk.moments import Activation, Moments
+from corollary.theory.ntk.relu_family import _LinearPlusAbs
+
+_MANY = 64  # positions from which a matrix over them is worth a Python loop
 
 
 class Field(NamedTuple):
@@ -39,15 +45,16 @@ def variances(own: Array) -> Array:
 
 def activated(field: Field, activation: Activation) -> Field:
     """K ← E[φ(u)φ(v)], Θ ← E[φ'(u)φ'(v)] Θ for every pair of inputs and positions."""
-    xp = array_namespace(field.k)
     q1, q2 = variances(field.own1), variances(field.own2)
     k, slope = _step(activation, q1[:, None, :, None], q2[None, :, None, :], field.k)
     own = [_step(activation, q[:, :, None], q[:, None, :], o)[0] for q, o in ((q1, field.own1), (q2, field.own2))]
-    return field._replace(k=k, t=xp.where(field.t == 0, 0.0, slope * field.t), own1=own[0], own2=own[1])
+    return field._replace(k=k, t=slope * field.t, own1=own[0], own2=own[1])
 
 
 def _step(activation: Activation, q1: Array, q2: Array, k: Array) -> tuple[Array, Array]:
     xp = array_namespace(k)
+    if k.shape[-1] >= _MANY and isinstance(activation, _LinearPlusAbs) and isinstance(k, np.ndarray):
+        return positions_step(activation, q1, q2, k)
     s = xp.sqrt(q1) * xp.sqrt(q2)
     # 16 ε s is below what the subtraction knows: a pair within it is taken as parallel, so that the kernel of an input
     # with itself is exact, and no other pair is worse than the √ε of the angle that the subtraction leaves anyway

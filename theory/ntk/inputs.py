@@ -52,17 +52,31 @@ def input_moments(a: Directions, b: Directions) -> Moments:
     return Moments(s * c, s * near, s * far)
 
 
+def pair_moments(a: Directions, b: Directions, c: Array, i: Array, j: Array) -> Moments:
+    """The same of the pairs (i[m], j[m]) alone, all from û ∓ û'; c (m,) is their cosine, of which the sign is used."""
+    xp = array_namespace(a.unit)
+    exact = _halved_squares(a.unit, b.unit, xp.sign(c), i, j)
+    near, far = xp.where(c > 0, exact, 2 - exact), xp.where(c > 0, 2 - exact, exact)
+    s = xp.take(a.length, i, axis=0) * xp.take(b.length, j, axis=0)
+    return Moments(s * (far - near) / 2, s * near, s * far)
+
+
 def _gap_from_difference(u: Array, v: Array, c: Array, mask: Array) -> Array:
     """|û ∓ û'|²/2, the sign that of c, where `mask`; anything elsewhere."""
     xp = array_namespace(u)
-    rows, columns = xp.nonzero(mask)
-    chunk = max(1, _CHUNK // u.shape[1])
-    parts = []
-    for start in range(0, rows.shape[0], chunk):
-        i, j = rows[start : min(start + chunk, rows.shape[0])], columns[start : min(start + chunk, rows.shape[0])]
-        sign = xp.sign(xp.take(xp.reshape(c, (-1,)), i * c.shape[1] + j, axis=0))
-        difference = xp.take(u, i, axis=0) - xp.expand_dims(sign, axis=1) * xp.take(v, j, axis=0)
-        parts.append(xp.sum(difference * difference, axis=1) / 2)
+    i, j = xp.nonzero(mask)
+    found = _halved_squares(u, v, xp.sign(xp.take(xp.reshape(c, (-1,)), i * c.shape[1] + j, axis=0)), i, j)
     # scatter by counting: the array API has no assignment through index arrays
     position = xp.cumulative_sum(xp.astype(xp.reshape(mask, (-1,)), xp.int64)) - 1
-    return xp.reshape(xp.take(xp.concat(parts), xp.clip(position, 0, None), axis=0), mask.shape)
+    return xp.reshape(xp.take(found, xp.clip(position, 0, None), axis=0), mask.shape)
+
+
+def _halved_squares(u: Array, v: Array, sign: Array, i: Array, j: Array) -> Array:
+    """|û_i − sign û'_j|²/2 for every pair, in chunks of bounded memory."""
+    xp = array_namespace(u)
+    chunk, parts = max(1, _CHUNK // u.shape[1]), []
+    for start in range(0, i.shape[0], chunk):
+        part = slice(start, min(start + chunk, i.shape[0]))
+        difference = xp.take(u, i[part], axis=0) - xp.expand_dims(sign[part], axis=1) * xp.take(v, j[part], axis=0)
+        parts.append(xp.sum(difference * difference, axis=1) / 2)
+    return xp.concat(parts)

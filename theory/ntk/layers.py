@@ -18,12 +18,15 @@ because qq' = (W²s + b²)² + W²b²(√V − √V')².
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import array_api_compat
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
+from corollary.theory.ntk import fused
 from corollary.theory.ntk.inputs import Directions, directions, input_moments
 from corollary.theory.ntk.moments import Activation, Moments, real_number
 from corollary.theory.ntk.parametrization import check_parametrization, tangent
@@ -98,7 +101,8 @@ class Network:
     def kernel(self, x1: Array, x2: Array | None = None) -> Kernel:
         """NNGP and NTK of x1 (n1, d) against x2 (n2, d): two (n1, n2) matrices, Θ for one output.
 
-        With one argument, of x1 against itself: exactly symmetric, at half the work. float32 stays float32 (angles
+        With one argument, of x1 against itself: exactly symmetric, at half the work. ReLU-like networks on NumPy arrays
+        take the way of `fused`. float32 stays float32 (angles
         and values to about 1e-6); float64 is accurate as the activation's file says. A variance
         below the dtype's smallest normal number is rounded towards zero, like any float.
 
@@ -118,6 +122,12 @@ class Network:
         b = a if x2 is None else directions(x2)
         Va = self._variances(a.length)
         Vb = Va if x2 is None else self._variances(b.length)
+        if fused.applies(self.layers, x1):
+            right = None if x2 is None else b
+            whole = partial(self._at, a, b, Va, Vb)
+            K, T = fused.gram(self.layers, a, right, Va, Vb, self._through, whole)
+            del a, b, right, whole  # the unit vectors need not be there while the results are checked
+            return Kernel(K, T)
         n1, n2 = x1.shape[0], b.length.shape[0]
         K = xp.empty((n1, n2), dtype=x1.dtype, device=device(x1))
         T = xp.empty((n1, n2), dtype=x1.dtype, device=device(x1))
@@ -127,9 +137,7 @@ class Network:
             rows = slice(i, min(i + block, n1))
             for j in range(0 if x2 is not None else i, n2, block):
                 columns = slice(j, min(j + block, n2))
-                k, t = self._block(
-                    _part(a, rows), _part(b, columns), [(v[rows], w[columns]) for v, w in zip(Va, Vb, strict=True)]
-                )
+                k, t = self._at(a, b, Va, Vb, rows, columns)
                 if x2 is None and i == j:
                     k, t = _symmetric(k), _symmetric(t)
                 elif x2 is None:
@@ -160,12 +168,20 @@ class Network:
                     )
         return before
 
-    def _block(self, a: Directions, b: Directions, variances: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-        xp = array_namespace(a.unit)
-        pair = input_moments(a, b)
-        T = xp.zeros_like(pair.k)
+    def _at(
+        self, a: Directions, b: Directions, Va: list[Array], Vb: list[Array], rows: slice, columns: slice
+    ) -> tuple[Array, Array]:
+        """K and Θ of a block of pairs."""
+        moments = [
+            (array_namespace(v).expand_dims(v[rows], axis=1), array_namespace(w).expand_dims(w[columns], axis=0))
+            for v, w in zip(Va, Vb, strict=True)
+        ]
+        return self._through(input_moments(_part(a, rows), _part(b, columns)), moments)
+
+    def _through(self, pair: Moments, variances: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """K and Θ from the moments of the inputs, all layers; second moments of either side before each layer."""
+        T = array_namespace(pair.k).zeros_like(pair.k)
         for layer, (v, w) in zip(self.layers, variances, strict=True):
-            v, w = xp.expand_dims(v, axis=1), xp.expand_dims(w, axis=0)
             if isinstance(layer, Dense):
                 below, pair = pair, layer.step(v, w, pair)
                 T = layer.tangent(below.k, pair.k, T)

@@ -10,7 +10,6 @@ r"""Convolution, pooling and flattening of infinitely wide networks.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -82,15 +81,13 @@ class Conv:
         taps = math.prod(self.window)
 
         def patches(A: Array) -> Array:
-            xp, lead = array_namespace(A), tuple(A.shape[:-2])
+            xp, lead, rank = array_namespace(A), tuple(A.shape[:-2]), len(out)
             A = xp.reshape(A, (*lead, *x.shape, *x.shape))
-            for axis, (a, b) in zip(range(len(lead), A.ndim), [*pad, *pad], strict=True):
-                A = _zeros_around(A, axis, a, b)
-            total = 0.0
-            for offset in itertools.product(*(range(w) for w in self.window)):
-                cut = tuple(slice(o, o + (n - 1) * s + 1, s) for o, n, s in zip(offset, out, strides, strict=True))
-                total = total + A[(*(slice(None),) * len(lead), *cut, *cut)]
-            return xp.reshape(total, (*lead, positions(out), positions(out))) * (1.0 / taps)
+            # the window is a box: its sum over both axes is a sum over one after the other
+            for axis in range(rank):
+                at = (len(lead) + axis, len(lead) + rank + axis)
+                A = _windowed(A, at, self.window[axis], strides[axis], pad[axis][0], out[axis])
+            return xp.reshape(A, (*lead, positions(out), positions(out))) * (1.0 / taps)
 
         before = mapped(x, patches, out)
         after = before._replace(**{name: W2 * getattr(before, name) + b2 for name in ("k", "own1", "own2")})
@@ -156,10 +153,24 @@ def _both_sides(a: np.ndarray, A: Array) -> Array:
     return xp.matmul(xp.matmul(left, A), xp.matrix_transpose(left))
 
 
-def _zeros_around(A: Array, axis: int, before: int, after: int) -> Array:
-    xp, parts = array_namespace(A), [A]
-    for count, place in ((before, 0), (after, 2)):
-        if count:
-            shape = tuple(count if i == axis else n for i, n in enumerate(A.shape))
-            parts.insert(place, xp.zeros(shape, dtype=A.dtype, device=device(A)))
-    return xp.concat(parts, axis=axis) if len(parts) > 1 else A
+def _windowed(A: Array, axes: tuple[int, int], window: int, stride: int, before: int, count: int) -> Array:
+    """Σ_δ A[p·stride + δ − before, p'·stride + δ − before] along both axes, zero outside, for p, p' < count."""
+    xp, n = array_namespace(A), A.shape[axes[0]]
+    total = xp.zeros(
+        tuple(count if i in axes else m for i, m in enumerate(A.shape)), dtype=A.dtype, device=device(A)
+    )  # fmt: skip
+    for δ in range(window):
+        first = max(0, math.ceil((before - δ) / stride))
+        last = min(count - 1, (n - 1 + before - δ) // stride)
+        if first > last:
+            continue
+        here = slice(first, last + 1)
+        start = first * stride + δ - before
+        there = slice(start, start + (last - first) * stride + 1, stride)
+        into = tuple(here if i in axes else slice(None) for i in range(A.ndim))
+        source = tuple(there if i in axes else slice(None) for i in range(A.ndim))
+        if isinstance(total, np.ndarray):  # in place: one pass over memory instead of three
+            np.add(total[into], A[source], out=total[into])
+        else:
+            total[into] = total[into] + A[source]
+    return total
