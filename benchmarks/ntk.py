@@ -254,8 +254,8 @@ def report(rows: dict[str, list[dict[str, Any]]], peer: bool) -> None:
     lines = [
         "# Kernels of infinitely wide networks (written by benchmarks/ntk.py)", "",
         f"ReLU, n = {N}, d = {D}, both kernels. Seconds, median (lowest to highest) of {ROUNDS} interleaved rounds of",
-        f"{REPEATS} warm calls. Error: largest against 40 digits, of 80 pairs, over √(k(x,x) k(x',x')). Memory in units",
-        "of both results: NumPy's arrays at the peak; growth of the process, libraries included. Floor: see the code.", "",
+        f"{REPEATS} warm calls. Error: largest against 40 digits, of 80 pairs, over √(k(x,x) k(x',x')). Memory in",
+        "units of both results: NumPy's arrays at the peak; growth of the process, libraries included.", "",
         "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
     ]  # fmt: skip
     floors = {dtype: rows[f"ours floor,{dtype}"][0]["seconds"] for dtype in ("float32", "float64")}
