@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from corollary.testing import guards
 from corollary.theory import ntk
 from corollary.theory.ntk import fused
 
@@ -35,7 +34,6 @@ NETS = [
 ]
 
 
-@guards(ntk.Network.kernel)
 @pytest.mark.parametrize("net", NETS, ids=range(len(NETS)))
 @pytest.mark.parametrize("two", [False, True])
 def test_blocks_of_all_layers_agree_with_the_layers_one_by_one(monkeypatch, net, two):
