@@ -240,17 +240,13 @@ def main() -> None:
     report(rows, "peer" in sides)
 
 
-def cpu_name() -> str:
-    """The model where Linux tells it, else the architecture."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), platform.machine())
-
-
 def report(rows: dict[str, list[dict[str, Any]]], peer: bool) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
     pins = (HERE / "peers" / "neural_tangents.txt").read_text().split()
+    about = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    cpu = next((x.split(":")[1].strip() for x in about if x.startswith("model name")), platform.machine())
     facts = {
-        "cpu": cpu_name(), "cores": os.cpu_count(), "threads": 1, "python": platform.python_version(),
+        "cpu": cpu, "cores": os.cpu_count(), "threads": 1, "python": platform.python_version(),
         "numpy": np.__version__, "commit": commit, "load at the end": os.getloadavg()[0],
         "peer": [p for p in pins if p.partition("==")[0] in ("neural-tangents", "jax", "jaxlib", "numpy")],
     }  # fmt: skip
