@@ -71,6 +71,18 @@ def test_block_borders_do_not_show(rows):
     np.testing.assert_allclose(part, whole[:rows, :rows], rtol=200 * EPS)
 
 
+def test_a_bias_below_the_floats_and_an_activation_that_is_zero_are_no_nan():
+    """b² = 1e-50 is 0 in float32; φ = 0 leaves the bias alone, in dense networks and at 64 positions."""
+    x = np.array([[0.0, 0.0], [1.0, 2.0]], dtype=np.float32)
+    k = ntk.mlp(depth=2, activation=ntk.Relu(), b_std=1e-25).kernel(x)
+    assert np.array_equal(k.ntk[0], [0, 0]) and k.ntk[1, 1] > 0
+    nothing = ntk.mlp(depth=1, activation=ntk.ABRelu(0.0, 0.0), b_std=0.5).kernel(x.astype(float))
+    np.testing.assert_array_equal(nothing.ntk, np.full((2, 2), 0.25))
+    images = RNG.standard_normal((2, 64, 1))
+    flat = ntk.Serial(ntk.Conv((3,)), ntk.ABRelu(0.0, 0.0), ntk.Flatten(), ntk.Dense(1.0, 0.5)).kernel(images)
+    np.testing.assert_array_equal(flat.ntk, np.full((2, 2), 0.25))
+
+
 def test_smooth_or_standard_networks_take_the_other_way():
     assert fused.applies(NETS[0].layers, np.ones((1, 1)))
     assert not fused.applies(ntk.mlp(depth=1, activation=ntk.Erf()).layers, np.ones((1, 1)))

@@ -20,6 +20,10 @@ NTK parametrisation z = (W_std/√fan_in) W a + b_std b, all entries of W and b 
 | posterior(…, noise=σ²)        | gp_inference, diag_reg=σ², absolute scale     | none                                |
 | Relu() = max(x, 0)            | Relu() (no √2 in either: put it in W_std)     | ReLU                                |
 | Gelu() = xΦ(x)                | Gelu(approximate=False)                       | none                                |
+| Function(value, derivative)   | ElementwiseNumerical (Gauss–Hermite)          | none                                |
+| FanInSum((), (…,)), Concat    | serial(FanOut, parallel, FanInSum), …Concat   | none                                |
+| Attention, scores over d      | GlobalSelfAttention(linear_scaling=True)      | none                                |
+| Rnn, KernelMatrix             | none                                          | none                                |
 
 Lee et al. 2019 sum the loss over points: their η is η/N here. The dual activation of Daniely et al. 2016 is
 `activation.dual(1, 1, ρ)`, given arrays. Accuracy: `relu_family` and `inputs` (every angle), `activations` (smooth).

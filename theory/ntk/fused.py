@@ -101,7 +101,9 @@ def _factors(layers: Sequence[Any], before: Sequence[np.ndarray]) -> list[tuple[
             out.append(None)
         else:
             root = np.sqrt(layer.variance(V))
-            out.append((float(layer.W_std) * np.sqrt(V) / root, float(layer.b_std) / root))
+            seen = root > 0  # a bias whose square is below the floats is none
+            pair = (np.where(seen, float(layer.W_std) * np.sqrt(V), 1), np.where(seen, float(layer.b_std), 0))
+            out.append(tuple((side / np.where(seen, root, 1)).astype(V.dtype) for side in pair))
     last = layers[-1].variance(before[-1])
     return [*out, (np.sqrt(last[0] if isinstance(last, tuple) else last),)]
 
@@ -176,7 +178,8 @@ def positions_step(
     Cosines within 16 ε of ±1 are taken as ±1: k alone knows the angle to √ε there, and an input meets itself exactly.
     """
     α2, β2 = activation._squares
-    m, g = α2 + β2, 2 * β2 / (α2 + β2) / math.pi
+    m = α2 + β2
+    g = 2 * β2 / m / math.pi if m else 0.0
     edge = 1 - 16 * np.finfo(k.dtype).eps
     E, slope = np.empty_like(k), np.empty_like(k)
     roots = [np.broadcast_to(np.sqrt(q), (*k.shape[:-2], *q.shape[-2:])) for q in (q1, q2)]

@@ -87,7 +87,8 @@ class Dense:
         if b2 > 0:
             r1, r2 = xp.sqrt(V1), xp.sqrt(V2)
             s = xp.sqrt(self.variance(V1)) * xp.sqrt(self.variance(V2))
-            R = W2 * b2 * (r1 - r2) ** 2 / (s + W2 * (r1 * r2) + b2)
+            total = s + W2 * (r1 * r2) + b2  # 0 where a bias below the floats meets a zero vector
+            R = W2 * b2 * (r1 - r2) ** 2 / xp.where(total > 0, total, 1.0)
             near, far = near + R, far + (R + 2 * b2)
         return Moments(k, near, far)
 
