@@ -1,12 +1,12 @@
 r"""Gradient independence, and a readout that breaks it.
 
-z = W φ(u)/√n and f = (1/√n) v·φ(z); back through z goes d = Wᵀ (v ⊙ φ'(z))/√n. Were Wᵀ independent of z, d_j would have
-the second moment E[φ'(z)²], 1/2 for ReLU. But d_j = (1/√n) Σ_i W_ij v_i φ'(z_i), and z_i depends on W_ij through
-W_ij φ(u_j)/√n: by Stein's lemma d_j has the mean v̄ E[φ''(z)] φ(u_j), v̄ the mean of v. For v = (1, …, 1) and ReLU,
+z = W relu(u)/√n, f = (1/√n) v·relu(z), u ~ N(0, I): back through z goes d = Wᵀ (v ⊙ relu'(z))/√n. Were Wᵀ independent
+of z, d_j would have the second moment E[v²] E[relu'²] = 1/2. But z depends on W, and `ntk.squared_backprop` has for
+v = (1, …, 1), with q = E[relu(u)²] = Var z,
 
-    (1/n) |d|² → E[φ'²] + E[φ'']² E[φ(u)²] = 1/2 + (1/√(2πq))² q = 1/2 + 1/(2π),    q = Var z = E[φ(u)²];
+    (1/n) |d|² → E[relu'²] + E[relu'']² q = 1/2 + (1/√(2πq))² q = 1/2 + 1/(2π);
 
-for a centred random v, v̄ = 0 and 1/2 stands.
+for a centred random v, 1/2 stands.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import math
 
 from corollary.claims import Claim, Experiment
 from corollary.sims.ntk.any_architecture import squared_gradients
+from corollary.theory import ntk
 from corollary.verdicts import Value, rel
 
 SQUARES = Experiment(
@@ -28,7 +29,10 @@ SQUARES = Experiment(
     replicates=8192,
     block=64,
 )
-INDEPENDENT, DEPENDENT = 0.5, 0.5 + 1 / (2 * math.pi)
+_q = 0.5  # E relu(u)², u ~ N(0, 1)
+_MOMENTS = (0.5, 1 / math.sqrt(2 * math.pi * _q), _q)  # E relu'(z)², E relu''(z), E relu(u)²
+DEPENDENT = ntk.squared_backprop(*_MOMENTS, readout_mean=1.0, readout_square=1.0)
+INDEPENDENT = ntk.squared_backprop(*_MOMENTS, readout_mean=0.0, readout_square=1.0)
 _SETTINGS = {
     "along": "n", "resolution": rel(0.08), "margin": rel(0.01),
     "because": "the line in 1/n leaves terms of order 1/n²: with (3/n)² at n = 32, 0.9 %",
@@ -42,6 +46,7 @@ mean_readout = Claim(
     where="Gradient independence: why the readout must be random and centred",
     measure=SQUARES["mean"],
     rivals={"gradient independence": INDEPENDENT, "twice the correction": 0.5 + 1 / math.pi},
+    checked_by=["ntk.gradient_independence"],
 )
 
 random_readout = Claim(
@@ -54,4 +59,5 @@ random_readout = Claim(
     r"if $W^\top$ were independent of $W$.",
     measure=SQUARES["random"],
     rivals={"as for a readout by the mean": DEPENDENT, "no mask": 1.0},
+    checked_by=["ntk.gradient_independence"],
 )

@@ -74,6 +74,18 @@ def test_leaky_relu_is_a_mixture_of_relu_at_both_signs(a, c):
     assert abs(dE - ((1 + a * a) * dP + 2 * a * dM)) <= 20 * EPS * (1 + abs(a)) ** 2
 
 
+@guards(ntk.squared_backprop)
+def test_a_readout_by_the_mean_sees_the_weights_it_came_from():
+    """ReLU: 1/2 + 1/(2π) with v = 1, 1/2 with centred signs; linear networks, φ'' = 0, are never affected."""
+    q = 0.5
+    moments = (0.5, 1 / np.sqrt(2 * np.pi * q), q)
+    assert ntk.squared_backprop(*moments, readout_mean=1, readout_square=1) == pytest.approx(0.5 + 0.5 / np.pi)
+    assert ntk.squared_backprop(*moments, readout_mean=0, readout_square=1) == 0.5
+    assert ntk.squared_backprop(1, 0, 3, readout_mean=2, readout_square=4, W_std=2) == 16
+    with pytest.raises(ValueError, match="below the square"):
+        ntk.squared_backprop(*moments, readout_mean=2, readout_square=1)
+
+
 def test_special_slopes_are_the_other_activations():
     for slope, same in ((0.0, ntk.Relu()), (1.0, ntk.Identity()), (-1.0, ntk.Abs())):
         leaky = ntk.mlp(depth=2, activation=ntk.LeakyRelu(slope), b_std=0.3).kernel(X)

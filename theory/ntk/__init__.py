@@ -32,6 +32,7 @@ Lee et al. 2019 sum the loss over points: their η is η/N here. The dual activa
 from corollary.theory.ntk.activations import Erf, Gelu, Sin
 from corollary.theory.ntk.combine import Attention, Concat, Dropout, FanInSum, LayerNorm, Rnn
 from corollary.theory.ntk.dynamics import Training, gradient_descent, gradient_flow
+from corollary.theory.ntk.independence import squared_backprop
 from corollary.theory.ntk.layers import Dense, Kernel, Network, mlp, serial
 from corollary.theory.ntk.matrix import KernelMatrix
 from corollary.theory.ntk.posterior import Posterior, posterior
@@ -47,4 +48,5 @@ __all__ = [
     "Function", "Gelu", "GlobalAvgPool", "Identity", "Kernel", "KernelMatrix", "LayerNorm", "LeakyRelu", "Network",
     "Polynomial", "Posterior", "Rbf", "Relu", "Rnn", "Serial", "SigmoidLike", "Sign", "Sin", "Training",
     "gradient_descent", "gradient_flow", "hermite", "mlp", "monomial", "posterior", "serial", "sklearn_kernel",
+    "squared_backprop",
 ]  # fmt: skip
