@@ -4,6 +4,7 @@ A mount of our own in a user namespace needs no rights where the kernel permits 
 modes do not stop. Where it does not, test_store.py still injects the errors at each system call.
 """
 
+import json
 import os
 import resource
 import shutil
@@ -105,4 +106,7 @@ def test_a_limit_on_the_size_of_files_is_one_error(tmp_path):
     )
     assert done.returncode == 2 and "cannot write to the store" in one_line(done.stderr)
     assert "File too large; free some space" in done.stderr
-    assert not [p for p in (tmp_path / "here").rglob("*") if p.is_file()]
+    # the run's own line was written whole before the store was full; nothing else is there, nothing in part
+    assert [p.name for p in (tmp_path / "here").rglob("*") if p.is_file()] == ["results.jsonl"]
+    (line,) = (tmp_path / "here" / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["record"] == "run"
