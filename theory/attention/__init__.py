@@ -20,6 +20,7 @@ from corollary.theory.attention.collapse import (
 )
 from corollary.theory.attention.continual import contraction, forgetting, sequential_max_margin
 from corollary.theory.attention.fista import Batch, svm_batch
+from corollary.theory.attention.large_steps import imbalanced_example, imbalanced_steps, perceptron_gap
 from corollary.theory.attention.margin import Margin, Projection, hard_margin, project_margin
 from corollary.theory.attention.multi_token import MultiToken, multi_token
 from corollary.theory.attention.nnls import min_norm_nnls
@@ -29,7 +30,7 @@ from corollary.theory.attention.svm import Solution, feasible, locally_optimal, 
 __all__ = [
     "Batch", "Bounds", "Certificate", "Collapse", "Infeasible", "Margin", "MultiToken", "Projection", "Solution",
     "Unconverged", "collapse", "contraction", "equality_step", "feasible", "forgetting", "frame_cross_entropy",
-    "hard_margin", "locally_optimal", "logit_penalty", "min_norm_nnls", "multi_token", "perceptron",
-    "polygon_cross_entropy", "project_margin", "sequential_max_margin", "step_bounds", "support_tokens", "svm",
-    "svm_batch",
+    "hard_margin", "imbalanced_example", "imbalanced_steps", "locally_optimal", "logit_penalty", "min_norm_nnls",
+    "multi_token", "perceptron", "perceptron_gap", "polygon_cross_entropy", "project_margin", "sequential_max_margin",
+    "step_bounds", "support_tokens", "svm", "svm_batch",
 ]  # fmt: skip
