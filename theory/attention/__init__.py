@@ -24,13 +24,15 @@ from corollary.theory.attention.large_steps import imbalanced_example, imbalance
 from corollary.theory.attention.margin import Margin, Projection, hard_margin, project_margin
 from corollary.theory.attention.multi_token import MultiToken, multi_token
 from corollary.theory.attention.nnls import min_norm_nnls
+from corollary.theory.attention.pairs import frame_minimum, pairs_cross_entropy, pairs_ratio
 from corollary.theory.attention.perceptron import Bounds, equality_step, perceptron, step_bounds
 from corollary.theory.attention.svm import Solution, feasible, locally_optimal, support_tokens, svm
 
 __all__ = [
     "Batch", "Bounds", "Certificate", "Collapse", "Infeasible", "Margin", "MultiToken", "Projection", "Solution",
     "Unconverged", "collapse", "contraction", "equality_step", "feasible", "forgetting", "frame_cross_entropy",
-    "hard_margin", "imbalanced_example", "imbalanced_steps", "locally_optimal", "logit_penalty", "min_norm_nnls",
-    "multi_token", "perceptron", "perceptron_gap", "polygon_cross_entropy", "project_margin", "sequential_max_margin",
-    "step_bounds", "support_tokens", "svm", "svm_batch",
+    "frame_minimum", "hard_margin", "imbalanced_example", "imbalanced_steps", "locally_optimal", "logit_penalty",
+    "min_norm_nnls", "multi_token", "pairs_cross_entropy", "pairs_ratio", "perceptron", "perceptron_gap",
+    "polygon_cross_entropy", "project_margin", "sequential_max_margin", "step_bounds", "support_tokens", "svm",
+    "svm_batch",
 ]  # fmt: skip
