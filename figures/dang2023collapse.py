@@ -29,6 +29,7 @@ def collapse(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
         right.annotate(f"rank {rank:.0f}", (depth, ratio), textcoords="offset points", xytext=(0, -11), ha="center")
     right.set_ylim(min(trained["found"] / trained["frame"]) - 0.1, 1.15)
     right.set_xticks(trained["depth"])
+    right.set_xlim(min(trained["depth"]) - 0.5, max(trained["depth"]) + 0.5)
     right.set_xlabel("layers $M$")
     right.set_ylabel("cross-entropy objective / frame's")
     right.legend(loc="lower left")

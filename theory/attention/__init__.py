@@ -27,6 +27,7 @@ from corollary.theory.attention.nnls import min_norm_nnls
 from corollary.theory.attention.pairs import frame_minimum, pairs_cross_entropy, pairs_ratio
 from corollary.theory.attention.perceptron import Bounds, equality_step, perceptron, step_bounds
 from corollary.theory.attention.svm import Solution, feasible, locally_optimal, support_tokens, svm
+from corollary.theory.attention.weak_regularisation import weak_regularisation_shift
 
 __all__ = [
     "Batch", "Bounds", "Certificate", "Collapse", "Infeasible", "Margin", "MultiToken", "Projection", "Solution",
@@ -34,5 +35,5 @@ __all__ = [
     "frame_minimum", "hard_margin", "imbalanced_example", "imbalanced_steps", "locally_optimal", "logit_penalty",
     "min_norm_nnls", "multi_token", "pairs_cross_entropy", "pairs_ratio", "perceptron", "perceptron_gap",
     "polygon_cross_entropy", "project_margin", "sequential_max_margin", "step_bounds", "support_tokens", "svm",
-    "svm_batch",
+    "svm_batch", "weak_regularisation_shift",
 ]  # fmt: skip
