@@ -30,10 +30,10 @@ def sweep(tables: Tables) -> Figure:
             )
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_ylim(1e-4, 2 * max([1.0, *lines["test"]]))
+        axis.set_ylim(1e-4, 40 * max([1.0, *lines["test"]]))
         axis.set_title(f"$\\alpha = {alpha:g}$")
         axis.set_xlabel("time $\\eta t$")
     axes[0][0].set_ylabel("loss / $E\\,y^2$")
-    axes[0][0].plot([], [], color="black", label="closure in $(\\bar w, M)$")
-    axes[0][0].legend(loc="lower left")
+    axes[0][-1].plot([], [], color="black", label="closure in $(\\bar w, M)$")
+    axes[0][-1].legend(loc="upper right", borderaxespad=0.1)
     return fig
