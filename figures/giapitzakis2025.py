@@ -18,7 +18,7 @@ def models(tables: Tables) -> Figure:
     """Bound as lines, drawn ensembles as points with their standard deviation."""
     table = tables["models"]
     fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
-    for colour, (kernel, name) in zip(COLOURS, (("ntk", "NTK"), ("nngp", "NNGP (as published)")), strict=False):
+    for colour, (kernel, name) in zip(COLOURS, (("ntk", "NTK"), ("nngp", "NNGP")), strict=False):
         rows = np.asarray(table["kernel"]) == kernel
         k = np.asarray(table["k"])[rows]
         axis.plot(k, np.asarray(table["bound"])[rows], color=colour, label=f"{name}: bound")
@@ -28,6 +28,6 @@ def models(tables: Tables) -> Figure:
     axis.set_yscale("log")
     axis.set_xlabel("bits $k$")
     axis.set_ylabel("models, mean ± sd")
-    axis.set_ylim(top=20 * max(table["bound"]))
-    axis.legend(ncols=2, loc="upper left")
+    axis.set_ylim(top=30 * max(table["bound"]))
+    axis.legend(loc="upper left")
     return fig
