@@ -2,8 +2,8 @@
 
     A Q = Q T + β_m q_{m+1} e_mᵀ,   T tridiagonal with diagonal α and off-diagonal β   (Golub & Van Loan, §10.1)
 
-Every new vector is orthogonalised twice against all earlier ones of its own run, so that no ghost copies of converged
-eigenvalues appear. Breakdown guard: where what is left of a vector is rounding, its Krylov space is invariant; that run
+Every new vector is orthogonalised against all earlier ones of its own run, and once more where that took a good part of
+it away, so that no ghost copies of converged eigenvalues appear. Breakdown guard: where what is left of a vector is rounding, its Krylov space is invariant; that run
 stops there with β = 0 and its Ritz values are eigenvalues of A. Operators of low rank, and zero, are therefore fine.
 """
 
@@ -48,11 +48,12 @@ def lanczos(matmat: Callable[[Array], Array], start: Array, steps: int) -> Krylo
         raise ValueError("a starting vector is zero; expected non-zero columns")
     q = q / norm[:, None]
     basis = xp.zeros((k, steps, n), dtype=start.dtype, device=start.device)
+    w = xp.zeros((k, n), dtype=start.dtype, device=start.device)
     alpha, beta = np.zeros((k, steps)), np.zeros((k, steps))
     size, running = np.zeros(k, dtype=int), np.ones(k, dtype=bool)
     for j in range(steps):
         basis[:, j, :] = q
-        w = xp.matrix_transpose(matmat(xp.matrix_transpose(q)))
+        w[...] = xp.matrix_transpose(matmat(xp.matrix_transpose(q)))  # rows in one piece, whatever matmat returns
         a = xp.sum(q * w, axis=1)
         alpha[:, j] = to_numpy(a)
         if not np.isfinite(alpha[:, j]).all():
@@ -60,10 +61,18 @@ def lanczos(matmat: Callable[[Array], Array], start: Array, steps: int) -> Krylo
                 f"the product of step {j + 1} is not finite; the operator returned NaN or infinity"
             )
         size[running] = j + 1
-        done = basis[:, : j + 1, :]
-        for _ in range(2):  # once leaves eps ‖w‖ / (what remains), twice leaves eps ("twice is enough", Parlett §6.9)
-            w = w - xp.matmul(xp.matmul(w[:, None, :], xp.matrix_transpose(done)), done)[:, 0, :]
-        b = to_numpy(xp.sqrt(xp.sum(w * w, axis=1))).astype(float)
+        w -= a[:, None] * q
+        if j:
+            w -= _on_device(beta[:, j - 1], w)[:, None] * basis[:, j - 1, :]
+        before = _lengths(w)
+        for run in range(k):  # one at a time: the second product finds the run's basis in cache
+            _orthogonalise(w, basis, run, j + 1)
+        b = _lengths(w)
+        # a pass leaves eps · before: as much as eps of what remains, unless that is much shorter; then a second pass
+        # is enough (Daniel, Gragg, Kaufman, Stewart 1976; Parlett §6.9)
+        for run in np.nonzero(b < 0.7 * before)[0]:
+            _orthogonalise(w, basis, run, j + 1)
+        b = _lengths(w)
         scale = np.maximum(np.abs(alpha), beta).max(axis=1)
         # a product of n terms is rounded by about eps √n ‖A‖; ten times that is no direction but noise
         running = running & (b > 10 * eps * np.sqrt(n) * scale)
@@ -71,8 +80,25 @@ def lanczos(matmat: Callable[[Array], Array], start: Array, steps: int) -> Krylo
         if not running.any():
             break
         inverse = np.where(running, 1.0 / np.where(running, b, 1.0), 0.0)
-        q = w * xp.asarray(inverse, dtype=w.dtype, device=w.device)[:, None]
+        q = w * _on_device(inverse, w)[:, None]
     return Krylov(alpha, beta, size, basis)
+
+
+def _orthogonalise(w: Array, basis: Array, run: int, size: int) -> None:
+    """Take from w[run] its components along the first `size` vectors of that run, in place."""
+    xp = array_namespace(w)
+    done, row = basis[run, :size, :], w[run, :]
+    w[run, :] = row - xp.matmul(xp.matmul(done, row), done)
+
+
+def _lengths(w: Array) -> np.ndarray:
+    """(k,) on the host."""
+    xp = array_namespace(w)
+    return to_numpy(xp.sqrt(xp.sum(w * w, axis=1))).astype(float)
+
+
+def _on_device(host: np.ndarray, like: Array) -> Array:
+    return array_namespace(like).asarray(host, dtype=like.dtype, device=like.device)
 
 
 class Ritz(NamedTuple):
