@@ -115,6 +115,8 @@ def test_a_gpu_that_is_not_there_is_an_error_not_a_fallback(tmp_path):
 def test_list_show_bibtex_and_doctor(tmp_path):
     assert "jacot2018.kernel-limit" in corollary("list", cwd=tmp_path).stdout
     assert "eprint = {1806.07572}" in corollary("show", "jacot2018", "--bibtex", cwd=tmp_path).stdout
+    without = corollary("show", "penningtonbahri2017", "--bibtex", cwd=tmp_path).stdout
+    assert without.startswith("@misc{penningtonbahri2017,") and "eprint" not in without and "arXiv" not in without
     assert "separation" in corollary("show", "jacot2018.no-mean-bias", cwd=tmp_path).stdout
     doctor = corollary("doctor", cwd=tmp_path)
     assert doctor.returncode == 0 and "GPU suite" in doctor.stdout

@@ -13,7 +13,7 @@ Table = Mapping[str, Sequence[Any]]  # column name -> values, equally long
 
 @dataclass(frozen=True)
 class Paper:
-    """Bibliography of one paper. `arxiv` is the number alone.
+    """Bibliography of one paper. `arxiv` is the number alone; empty where there is none.
 
     conventions: parametrisation, losses and letters, in a sentence. family: of `theory/`; empty: the one whose
     functions the paper's files use most.
@@ -30,10 +30,10 @@ class Paper:
 
     def bibtex(self) -> str:
         names = " and ".join(a.strip() for a in self.authors.split(","))
-        return (
-            f"@misc{{{self.key},\n  title = {{{self.title}}},\n  author = {{{names}}},\n  year = {{{self.year}}},\n"
-            f"  eprint = {{{self.arxiv}}},\n  archivePrefix = {{arXiv}}\n}}"
-        )
+        fields = {"title": self.title, "author": names, "year": self.year}
+        if self.arxiv:
+            fields |= {"eprint": self.arxiv, "archivePrefix": "arXiv"}
+        return f"@misc{{{self.key},\n" + ",\n".join(f"  {k} = {{{v}}}" for k, v in fields.items()) + "\n}"
 
 
 @dataclass(frozen=True)
