@@ -17,11 +17,18 @@ from corollary.verdicts import Identity, Order
 
 # --- the identity: any neurons that keep their sign on every box
 def draw(n, d, rng):
-    """Data, two neurons of either sign and a radius at which none changes sign on a box: half the least margin."""
-    X, y = rng.standard_normal((n, d)), rng.choice((-1.0, 1.0), n)
-    G = rng.standard_normal((d, 4))
-    radius = 0.5 * np.min(np.abs(X @ G) / np.sum(np.abs(G), axis=0))
-    return {"X": X, "y": y, "G": G, "radius": np.array(radius)}
+    """Data, two neurons of either sign and a radius at which none changes sign on a box: half the least margin.
+
+    Drawn again where the norms of the neurons just add up (at every point that pays, all active neurons pull alike,
+    or one is alone): there the rival `apart` says the same.
+    """
+    while True:
+        X, y = rng.standard_normal((n, d)), rng.choice((-1.0, 1.0), n)
+        G = rng.standard_normal((d, 4))
+        radius = np.array(0.5 * np.min(np.abs(X @ G) / np.sum(np.abs(G), axis=0)))
+        drawn = {"X": X, "y": y, "G": G, "radius": radius}
+        if apart(**drawn) - by_formula(**drawn) > 1e-3 * radius:
+            return drawn
 
 
 def by_formula(X, y, G, radius, *, order=1, clean=False):

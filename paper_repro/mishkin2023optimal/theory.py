@@ -7,7 +7,7 @@ import numpy as np
 from corollary.claims import Claim, Experiment, Paper
 from corollary.claims.experiment import EachSeed
 from corollary.theory import convex_relu
-from corollary.verdicts import Bound, Value, scaled
+from corollary.verdicts import Bound, Value, median, scaled
 
 PAPER = Paper(
     key="mishkin2023optimal",
@@ -57,7 +57,10 @@ polytopes = Experiment("mishkin2023optimal.polytopes", EachSeed(polytope), [{"n"
 
 same_total = Claim(
     r"\textstyle\sum_i\alpha_i = T \text{ at every point of } \{\alpha\ge0:\ Z\alpha=f^*\}",
-    Value(1.0, resolution=0.005, margin=1e-3, because="solutions are certified to 1e-8 of p*; T moves with its root"),
+    Value(
+        1.0, of=median, resolution=0.005, margin=1e-3,
+        because="solutions are certified to 1e-8 of p*; T moves with its root",
+    ),
     id="mishkin2023optimal.same-total",
     where="Theorem 3.2 and its corollaries",
     measure=polytopes["total"],
@@ -66,7 +69,7 @@ same_total = Claim(
         "the minimum-norm solution pays less: 1 % less": 1.01,
     },
     checked_by=["convex_relu.slope"],
-)
+)  # fmt: skip
 
 all_optimal = Claim(
     r"L(Z\alpha)+\beta\textstyle\sum_i\alpha_i \le (1+10^{-5})\,p^* \text{ at a random vertex and at the minimum norm}",

@@ -66,8 +66,8 @@ def of_weights(w: np.ndarray) -> Moments:
 
 @derivation(of=(grokking.outputs, grokking.descent_step), method="symbolic")
 def committee_step() -> Steps:
-    """w ← A w − g for every neuron, so w̄ ← A w̄ − g and M ← A M Aᵀ − (A w̄) gᵀ − g (A w̄)ᵀ + g gᵀ: every weight is
-    differentiated and moved, at two neurons, two dimensions, two points."""
+    """With w ← w⁺ = A w − g for every neuron, w̄⁺ = A w̄ − g and M⁺ = A M Aᵀ − (A w̄) gᵀ − g (A w̄)ᵀ + g gᵀ: every weight
+    is differentiated and moved, at two neurons, two dimensions, two points."""
     W, X, y = symbols()
     mean, M = moments(W)
     plain = [network(W, X[m, :]) for m in range(2)]
