@@ -4,6 +4,7 @@
     top_eigenpairs(operator, k=10)                                      # values, vectors, residuals
     trace(operator, method="xtrace", rng=rng)                           # value, low, high
     diagonal(operator, rng=rng)                                         # values, errors
+    lanczos_density(operator, rng=rng, progress=bar())                  # memory told first, then a bar
 
 `operator`: a matrix, a SciPy or CuPy LinearOperator, a `sims.common.curvature.Curvature`, or a callable with n=.
 """
@@ -13,9 +14,10 @@ from corollary.sims.spectra.diagonals import Diagonal, diagonal
 from corollary.sims.spectra.eigenpairs import Eigenpairs, NotConverged, top_eigenpairs
 from corollary.sims.spectra.operators import Operator, as_operator
 from corollary.sims.spectra.probes import Estimate
+from corollary.sims.spectra.progress import bar
 from corollary.sims.spectra.traces import trace
 
 __all__ = [
-    "Density", "Diagonal", "Eigenpairs", "Estimate", "NotConverged", "Operator", "as_operator", "diagonal",
-    "lanczos_density", "top_eigenpairs", "trace",
+    "Density", "Diagonal", "Eigenpairs", "Estimate", "NotConverged", "Operator", "as_operator", "bar",
+    "diagonal", "lanczos_density", "top_eigenpairs", "trace",
 ]  # fmt: skip

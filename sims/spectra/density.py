@@ -99,8 +99,8 @@ def lanczos_density(
     """The spectral density from `probes` runs of `steps` Lanczos steps (at most n): probes · steps products.
 
     operator: whatever `operators.as_operator` takes (n for callables). Probes are random signs, as many at a time as
-    keep their bases (steps · n numbers each) within `memory` bytes. progress(done, all, message) is called before the
-    first run, with the memory it will take, and after every run.
+    keep their bases (steps · n numbers each) within `memory` bytes. progress(products done, all, message) is called
+    before the first product, with the memory the bases will take, and after every one; `spectra.bar()` draws it.
 
     Raises ValueError for steps or probes < 1, or a single basis beyond `memory`; see `as_operator` for operators.
     """
@@ -116,18 +116,29 @@ def lanczos_density(
         )
     block = max(1, min(probes, memory // one))
     report = progress or (lambda done, every, message: None)
-    report(0, probes, f"{probes} probes of {m} steps, {block} at a time: {block * one / 2**20:.0f} MiB of vectors")
+    told = f"{probes} probes of {m} steps, {block} at a time: {block * one / 2**20:.0f} MiB of vectors"
+    report(0, probes * m, told)
+    done = 0
+
+    def product(V: Any) -> Any:
+        nonlocal done
+        out = A.matmat(V)
+        done += V.shape[1]
+        report(done, probes * m, "")
+        return out
+
     nodes, weights, last = [], [], []
     for start in range(0, probes, block):
         k = min(block, probes - start)
-        krylov = lanczos(A.matmat, A.host_to_device(signs(rng, A.n, k)), m)
+        krylov = lanczos(product, A.host_to_device(signs(rng, A.n, k)), m)
         for c in range(k):
             pairs = ritz(krylov, c)
             nodes.append(pairs.values)
             weights.append(pairs.weights)
             last.append((pairs.values, pairs.residuals))
         del krylov
-        report(start + k, probes, "")
+    if done < probes * m:  # every run ended early, in an invariant space
+        report(probes * m, probes * m, "")
     low = min(last, key=lambda pair: pair[0][0])
     high = max(last, key=lambda pair: pair[0][-1])
     a, b = float(low[0][0]), float(high[0][-1])

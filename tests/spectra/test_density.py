@@ -1,5 +1,6 @@
 """Densities and eigenpairs against dense linear algebra, multiple eigenvalues and low rank included."""
 
+import io
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import scipy.sparse
 
 from corollary.sims.spectra.density import lanczos_density
 from corollary.sims.spectra.eigenpairs import NotConverged, top_eigenpairs
+from corollary.sims.spectra.progress import bar
 
 N = 60
 DECAY = 1 / np.arange(1, N + 1) ** 2.0
@@ -72,18 +74,34 @@ def test_pdf_integrates_to_one_and_its_integral_is_the_cdf():
 
 
 def test_memory_and_progress():
-    """Probes are taken as many at a time as memory holds, which changes no number; the first call tells the memory."""
+    """Probes are taken as many at a time as memory holds, which changes no number; the first call tells the memory,
+    every product is reported, and runs that end early count as done."""
     A = symmetric(np.linspace(0, 1, 50))
     calls = []
     whole = lanczos_density(A, steps=10, probes=5, rng=rng(1))
     blocks = lanczos_density(
         A, steps=10, probes=5, rng=rng(1), memory=2 * 10 * 50 * 8, progress=lambda *call: calls.append(call)
     )
-    assert calls[0][:2] == (0, 5) and "2 at a time: 0 MiB" in calls[0][2]
-    assert [call[0] for call in calls] == [0, 2, 4, 5]
+    assert calls[0][:2] == (0, 50) and "2 at a time: 0 MiB" in calls[0][2]
+    assert [call[0] for call in calls] == [*range(0, 41, 2), *range(41, 51)]
+    early = []
+    lanczos_density(np.eye(50), steps=10, probes=5, rng=rng(1), progress=lambda *call: early.append(call[:2]))
+    assert early == [(0, 50), (5, 50), (50, 50)]
     assert len(whole.nodes) == len(blocks.nodes) == 5
     with pytest.raises(ValueError, match="10 vectors of 50, takes .* raise memory=, or take at most 5 steps"):
         lanczos_density(A, steps=10, probes=1, rng=rng(), memory=5 * 50 * 8)
+
+
+def test_the_bar_tells_memory_share_and_time():
+    """The message stands above; the bar is full, and its line ended, when all is done."""
+    out = io.StringIO()
+    lanczos_density(symmetric(np.linspace(0, 1, 50)), steps=5, probes=2, rng=rng(), progress=bar(out))
+    told, *lines = out.getvalue().replace("\r", "\n").split("\n")
+    assert told == "2 probes of 5 steps, 2 at a time: 0 MiB of vectors"
+    assert lines[-2].startswith("[" + 30 * "#" + "] 10/10") and lines[-1] == ""
+    assert any(
+        line.startswith("[" + 12 * "#" + 18 * "." + "] 4/10, ") and line.rstrip().endswith("s left") for line in lines
+    )
 
 
 @pytest.mark.parametrize("values", [np.zeros(40), np.full(40, 2.0), np.r_[np.ones(3), np.zeros(37)]])

@@ -3,8 +3,9 @@
     A Q = Q T + β_m q_{m+1} e_mᵀ,   T tridiagonal with diagonal α and off-diagonal β   (Golub & Van Loan, §10.1)
 
 Every new vector is orthogonalised against all earlier ones of its own run, and once more where that took a good part of
-it away, so that no ghost copies of converged eigenvalues appear. Breakdown guard: where what is left of a vector is rounding, its Krylov space is invariant; that run
-stops there with β = 0 and its Ritz values are eigenvalues of A. Operators of low rank, and zero, are therefore fine.
+it away, so that no ghost copies of converged eigenvalues appear. Breakdown guard: where what is left of a vector is
+rounding, its Krylov space is invariant; that run stops there with β = 0 and its Ritz values are eigenvalues of A.
+Operators of low rank, and zero, are therefore fine.
 """
 
 from __future__ import annotations
