@@ -40,6 +40,8 @@ def learning_rates(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     axis.axhline(2, color="0.6", ls=":", label="$2/\\lambda_1$")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
+    axis.set_yticks([0.2, 0.5, 1, 2], ["0.2", "0.5", "1", "2"])
+    axis.set_yticks([], minor=True)
     axis.set_xlabel("batch size $B$")
     axis.set_ylabel("largest learning rate $\\eta^*$")
     axis.legend()

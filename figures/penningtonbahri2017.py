@@ -57,6 +57,7 @@ def indices(tables: Tables) -> Figure:
     left.legend(title="line: law, points: $n = 200$", loc="upper left")
     right.set_xscale("log")
     right.set_yscale("log")
+    right.set_ylim(top=1)  # a share
     right.set_xlabel("distance $\\epsilon/\\epsilon_c - 1$")
     right.plot([], [], color="0.3", ls="--", label="$\\alpha_0 (\\epsilon/\\epsilon_c - 1)^{3/2}$")
     right.legend()

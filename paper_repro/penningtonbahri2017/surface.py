@@ -191,7 +191,8 @@ def index_tables(experiments):
     measured = {"phi": [], "energy": [], "index": [], "error": []}
     for phi in (0.25, 0.5):
         onset = spectra.critical_energy(phi)
-        for e in onset * (1 + np.geomspace(1e-3, 0.5 / onset, 36)):
+        distances = np.concatenate([np.geomspace(1e-3, 0.3, 16), np.geomspace(0.4, 0.5 / onset, 32)])
+        for e in onset * (1 + distances):
             theory["phi"].append(phi)
             theory["energy"].append(float(e))
             theory["index"].append(spectra.index(phi, float(e)))

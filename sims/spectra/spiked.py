@@ -29,12 +29,7 @@ def spiked(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namespace) -> dic
     for seed in seeds:
         g = np.random.default_rng(seed).standard_normal((N, N))
         A = xp.asarray(np.diag(bulk) + s * (g + g.T) / np.sqrt(2 * N))
-        values, vectors = xp.linalg.eigh(A)
-        v = vectors[:, -1]
-        out["top"].append(values[-1])
-        out["overlap"].append(v[0] ** 2)
-        r = xp.matmul(A, v) - values[-1] * v
-        out["residual"].append(xp.sqrt(xp.sum(r * r)))
+        _append(out, A, xp)
     return {name: xp.stack(rows) for name, rows in out.items()}
 
 
@@ -74,10 +69,23 @@ def spiked_covariance(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namesp
     for seed in seeds:
         X = root[:, None] * np.random.default_rng(seed).standard_normal((N, round(N / ratio)))
         A = xp.asarray(X @ X.T / X.shape[1])
-        values, vectors = xp.linalg.eigh(A)
-        v = vectors[:, -1]
-        r = xp.matmul(A, v) - values[-1] * v
-        out["top"].append(values[-1])
-        out["overlap"].append(v[0] ** 2)
-        out["residual"].append(xp.sqrt(xp.sum(r * r)))
+        _append(out, A, xp)
     return {name: xp.stack(rows) for name, rows in out.items()}
+
+
+def _append(out: dict[str, list[Any]], A: Any, xp: Namespace) -> None:
+    """Top eigenvalue of A, its vector's first coordinate squared, and the residual, which tells whether all went well.
+
+    Eigenvalues alone and two solves take two thirds of the time of all eigenvectors. The shift keeps the solves from
+    dividing by zero; other directions shrink by shift/gap, 1e-8 or less, in each of them.
+    """
+    value = xp.linalg.eigvalsh(A)[-1]
+    shifted = A - (value + 1e-10 * xp.abs(value)) * xp.eye(A.shape[0], dtype=A.dtype)
+    v = xp.ones((A.shape[0], 1), dtype=A.dtype)
+    for _ in range(2):
+        v = xp.linalg.solve(shifted, v)
+        v = v / xp.sqrt(xp.sum(v * v))
+    r = xp.matmul(A, v) - value * v
+    out["top"].append(value)
+    out["overlap"].append(v[0, 0] ** 2)
+    out["residual"].append(xp.sqrt(xp.sum(r * r)))
