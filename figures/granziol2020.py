@@ -1,4 +1,4 @@
-"""The top Hessian eigenvalue on a batch against the batch size: two predictions and the measurement."""
+"""Spectra of Hessians on batches: the top eigenvalue against the batch size, densities with fitted laws, rates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
 from corollary.figures.style import COLOURS, COLUMN
@@ -45,4 +46,35 @@ def learning_rates(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     axis.set_xlabel("batch size $B$")
     axis.set_ylabel("largest learning rate $\\eta^*$")
     axis.legend()
+    return fig
+
+
+def densities(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
+    """Upper: at initialisation, lower: trained. Lines: fitted laws; points: measured; above them the outliers."""
+    columns = {name: {key: np.asarray(c) for key, c in table.items()} for name, table in tables.items()}
+    measured, theory, outliers = columns["measured"], columns["theory"], columns["outliers"]
+    laws = dict(zip(dict.fromkeys(theory["law"]), COLOURS, strict=False))
+    fig, axes = plt.subplots(2, 1, figsize=(COLUMN, 4.9))
+    for axis, state, title in zip(axes, ("initial", "trained"), ("at initialisation", "trained"), strict=True):
+        rows = measured["state"] == state
+        x, y, error = (measured[key][rows] for key in ("x", "density", "error"))
+        seen = y > 0.02
+        axis.errorbar(x[seen], y[seen], yerr=error[seen], fmt="o", ms=1.6, lw=0.6, color="black", label="batches of 64")
+        for law, colour in laws.items():
+            line = (theory["state"] == state) & (theory["law"] == law)
+            shown = line & (theory["density"] > 0.005)
+            axis.plot(theory["x"][shown], theory["density"][shown], color=colour, label=law + ", fitted")
+        at = outliers["state"] == state
+        axis.errorbar(
+            outliers["measured"][at], np.full(at.sum(), 12.0), xerr=outliers["sd"][at], fmt="o", color="black",
+            mfc="white", label="three largest, mean ± sd",
+        )  # fmt: skip
+        axis.plot(outliers["predicted"][at], np.full(at.sum(), 30.0), "v", color=COLOURS[1], label="second order")
+        axis.plot(outliers["full"][at], np.full(at.sum(), 5.0), "|", color="0.5", ms=7, label="all points")
+        axis.set_yscale("log")
+        axis.set_ylim(0.02, 2 * y.max())
+        axis.set_ylabel("density")
+        axis.set_title(title, fontsize=8)
+    axes[1].set_xlabel("eigenvalue $\\lambda$ of the Hessian on a batch")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=6)
     return fig

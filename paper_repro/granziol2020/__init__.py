@@ -7,6 +7,7 @@ The Hessian on a batch is the full one plus noise; where the noise is a Wigner m
     gauss_newton    the same for positive noise: sample-covariance spikes, where they drown
     rates           largest learning rates against the batch size: linear, then saturating
     real_network    a digits network of 610 parameters: the isotropic law fails, second-order perturbation theory holds
+    densities       the density of its Hessian beside fitted laws, before and after training, and where its outliers go
 
 The statement is rebuilt from the model; the paper's wording of its theorems was not at hand.
 

@@ -34,6 +34,10 @@ def test_batches_by_hand():
 def test_second_order_is_the_mean_over_small_noise():
     """4 + 1·0.3/(4 − 1) + 0.2/(4 + 2), in any order; its own coupling does not enter."""
     assert outliers.perturbed_top([1.0, 4.0, -2.0], [0.3, 99.0, 0.2]) == pytest.approx(4 + 0.1 + 0.2 / 6, rel=1e-15)
+    second = outliers.perturbed_top([1.0, 4.0, -2.0], [99.0, 0.3, 0.2], place=1)
+    assert second == pytest.approx(1 - 0.3 / 3 + 0.2 / 3, rel=1e-15)
+    with pytest.raises(ValueError, match="place = 3; expected 0 to 2"):
+        outliers.perturbed_top([1.0, 4.0, -2.0], [0.3, 99.0, 0.2], place=3)
 
 
 def test_spiked_matrices_have_the_variances_they_claim():
@@ -67,6 +71,22 @@ def test_batch_tops_are_those_of_the_dense_batch_hessian():
     assert got["top"][0] == pytest.approx(np.linalg.eigvalsh(dense)[-1], rel=1e-9)
     with pytest.raises(ValueError, match="batch = 13; expected a number of points from 1 to 12"):
         sims.batch_top({"batch": 13}, [seed], np, curvature=full)
+
+
+def test_spectra_of_batches_are_those_of_the_dense_hessian():
+    """All points: one Hessian; eigenvalues exact, moments within 4.5 standard errors, a density of mass one."""
+    rng = np.random.default_rng(0)
+    net, params = Network("tanh", 1.0, 0.1), init((4, 3, 2), (0,), np)
+    full = Curvature(net, params, rng.standard_normal((12, 4)), rng.integers(0, 2, 12), "cross_entropy")
+    values = np.linalg.eigvalsh(full(np.eye(full.size)))
+    point = {"batch": 12, "low": -1.5, "high": 1.5, "grid": 301, "outliers": 2}
+    got = sims.batch_spectrum(point, [np.random.SeedSequence([3, k]) for k in range(60)], np, curvature=full)
+    np.testing.assert_allclose(got["tops"], np.tile(values[[-1, -2]], (60, 1)), rtol=1e-9)
+    exact = [np.mean(values[:-2] ** p) for p in (1, 2, 3)]
+    errors = got["moments"].std(axis=0, ddof=1) / np.sqrt(60)
+    assert np.all(np.abs(got["moments"].mean(axis=0) - exact) < 4.5 * errors + 1e-12)
+    # sums of normals one spacing wide miss one by 2 exp(−2π²) = 5e-9
+    np.testing.assert_allclose(got["pdf"].sum(axis=1) * 0.01, 1, rtol=1e-8)
 
 
 @pytest.mark.parametrize(

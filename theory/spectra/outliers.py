@@ -66,17 +66,22 @@ def critical_batch(theta: float, noise: float) -> float:
     return noise / theta**2
 
 
-def perturbed_top(values: Sequence[float], couplings: Sequence[float]) -> float:
+def perturbed_top(values: Sequence[float], couplings: Sequence[float], place: int = 0) -> float:
     """λ_1 + Σ_{j>1} c_j/(λ_1 − λ_j): values in any order with couplings beside them; the top one's own is not used.
 
-    Raises ValueError for unequal lengths, a negative coupling, or a top eigenvalue that is not simple.
+    place: 1 for the second largest and so on, λ_k + Σ_{j≠k} c_j/(λ_k − λ_j), with couplings to its eigenvector.
+    Raises ValueError for unequal lengths, a negative coupling, a place that does not exist, or an eigenvalue there that
+    is not simple.
     """
     if len(values) != len(couplings) or len(values) == 0:
         raise ValueError(f"{len(values)} eigenvalues and {len(couplings)} couplings; expected as many of each, >= 1")
     if any(not (math.isfinite(c) and c >= 0) for c in couplings) or not all(map(math.isfinite, values)):
         raise ValueError("couplings are mean squares: expected finite numbers >= 0, and finite eigenvalues")
-    top = max(range(len(values)), key=lambda i: values[i])
+    if not 0 <= place < len(values):
+        raise ValueError(f"place = {place!r}; expected 0 to {len(values) - 1} for {len(values)} eigenvalues")
+    top = sorted(range(len(values)), key=lambda i: -values[i])[place]
     gaps = [(values[top] - x, c) for i, (x, c) in enumerate(zip(values, couplings, strict=True)) if i != top]
-    if any(gap <= 0 for gap, _ in gaps):
-        raise ValueError("the largest eigenvalue is not simple; second-order perturbation theory needs a gap")
+    if any(gap == 0 for gap, _ in gaps):
+        which = "largest eigenvalue" if place == 0 else f"eigenvalue at place {place}"
+        raise ValueError(f"the {which} is not simple; second-order perturbation theory needs a gap")
     return values[top] + math.fsum(c / gap for gap, c in gaps)
