@@ -41,7 +41,7 @@ GIVEN = "the 1797 digits bundled with scikit-learn; training points, noise and n
 FLIP = 0.4
 RANDOM = {"smoke": {"n": 200, "p": 300}, "laptop": {"n": 700, "p": 3000}, "paper": {"n": 700, "p": 3000}}
 TRAINED = {
-    "smoke": {"n": 200, "p": 128, "learning_rate": 10.0, "steps": 1200},
+    "smoke": {"n": 150, "p": 128, "learning_rate": 10.0, "steps": 800},
     "laptop": {"n": 300, "p": 256, "learning_rate": 10.0, "steps": 2000},
     "paper": {"n": 1000, "p": 512, "learning_rate": 10.0, "steps": 20000},
 }
@@ -131,7 +131,11 @@ clean_labels = Claim(
     measure=Experiment(
         "wang2026.clean-labels",
         run=_run(lambda *a, **k: {"pair": random_run(*a, **k)["pair_clean"][:, ::-1]}),
-        points=[{"n": 400, "p": 1200, "flip": FLIP, "cut": 80, "keep": [80, 399]}], replicates=512, block=4,
+        points={
+            s: [{"n": n, "p": 1200, "flip": FLIP, "cut": 80, "keep": [80, n - 1]}]
+            for s, n in (("smoke", 300), ("laptop", 400), ("paper", 400))
+        },
+        replicates=512, block=4,
     )["pair"],
     given=GIVEN,
     rivals={"no order": 0.5, "in six of ten draws": 0.6},

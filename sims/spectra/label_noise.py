@@ -77,7 +77,8 @@ def random_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np.
 def trained_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np.ndarray, labels: np.ndarray) -> Arrays:
     """The same on the hidden layer (p ReLU neurons, W_std = √2, b_std = 0.1) of a network before and after training.
 
-    Point, besides the module's: learning_rate, steps of full-batch descent on squares, noisy labels. Returns
+    Point, besides the module's: learning_rate, steps of full-batch descent on squares, noisy labels, in float32, whose
+    rounding is far below the spread between draws. Returns
     signal_before, noise_before, signal_after, noise_after, error_before, error_after (R, T), the errors with noisy
     labels; fitted (R,): share of the noisy training labels that the trained network reproduces.
     """
@@ -85,10 +86,9 @@ def trained_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np
     for seed in seeds:
         draw = Draw(point, seed, x, labels)
         keep, net = _keep(point), Network("relu", 2**0.5, 0.1)
-        start = init((x.shape[1], point["p"], draw.K), [int(draw.rng.integers(2**32))], np)
-        end = gradient_descent(
-            net, start, draw.train, draw.noisy - 1 / draw.K, learning_rate=point["learning_rate"], steps=point["steps"]
-        )
+        start = init((x.shape[1], point["p"], draw.K), [int(draw.rng.integers(2**32))], np, dtype="float32")
+        inputs, targets = draw.train.astype(np.float32), (draw.noisy - 1 / draw.K).astype(np.float32)
+        end = gradient_descent(net, start, inputs, targets, learning_rate=point["learning_rate"], steps=point["steps"])
         parts = []
         for params in (start, end.params):
             features, test = (_hidden(net, params, part) for part in (draw.train, draw.test))
@@ -100,7 +100,7 @@ def trained_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np
 
 
 def _hidden(net: Network, params: Params, x: np.ndarray) -> np.ndarray:
-    return forward(net, params, x).a[-1][0]
+    return forward(net, params, x.astype(np.float32)).a[-1][0].astype(float)
 
 
 def _keep(point: Point) -> list[int]:
