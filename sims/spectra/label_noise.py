@@ -78,9 +78,9 @@ def trained_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np
     """The same on the hidden layer (p ReLU neurons, W_std = √2, b_std = 0.1) of a network before and after training.
 
     Point, besides the module's: learning_rate, steps of full-batch descent on squares, noisy labels, in float32, whose
-    rounding is far below the spread between draws. Returns
-    signal_before, noise_before, signal_after, noise_after, error_before, error_after (R, T), the errors with noisy
-    labels; fitted (R,): share of the noisy training labels that the trained network reproduces.
+    rounding is far below the spread between draws. Returns signal_before, noise_before, signal_after, noise_after,
+    error_before, error_after (R, T), the errors with noisy labels; energy (R,): ‖N‖²/E‖N‖²; fitted (R,): share of the
+    noisy training labels that the trained network reproduces.
     """
     rows = []
     for seed in seeds:
@@ -94,9 +94,10 @@ def trained_features(point: Point, seeds: Sequence[Any], xp: Namespace, *, x: np
             features, test = (_hidden(net, params, part) for part in (draw.train, draw.test))
             parts += draw.measure(features, test, keep)[:3]
         fitted = np.mean(end.f[0].argmax(axis=1) == draw.noisy.argmax(axis=1))
-        rows.append((*parts, fitted))
+        energy = np.sum((draw.noisy - draw.clean) ** 2) / draw.noise_energy
+        rows.append((*parts, energy, fitted))
     moments = ("signal", "noise", "error")
-    return _stacked((*(f"{m}_before" for m in moments), *(f"{m}_after" for m in moments), "fitted"), rows)
+    return _stacked((*(f"{m}_before" for m in moments), *(f"{m}_after" for m in moments), "energy", "fitted"), rows)
 
 
 def _hidden(net: Network, params: Params, x: np.ndarray) -> np.ndarray:

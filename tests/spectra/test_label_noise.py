@@ -73,8 +73,18 @@ def test_a_replicate_depends_on_its_own_seed_only():
     for name, array in together.items():
         np.testing.assert_array_equal(array[1:], alone[name])
     moments = [f"{name}_{when}" for name in ("signal", "noise", "error") for when in ("before", "after")]
-    assert set(together) == {*moments, "fitted"}
+    assert set(together) == {*moments, "energy", "fitted"}
     assert not np.array_equal(together["signal_before"], together["signal_after"])
+
+
+def test_energy_is_that_of_the_noise_drawn():
+    """‖N‖² in units of its mean: one on average, and twice a whole number of changed labels in each draw."""
+    point = {**POINT, "learning_rate": 1.0, "steps": 0}
+    energy = sims.trained_features(point, seeds(*range(300)), np, x=X, labels=LABELS)["energy"]
+    assert abs(energy.mean() - 1) < 4.5 * energy.std(ddof=1) / np.sqrt(300)
+    classes = int(LABELS.max()) + 1
+    changed = energy * point["n"] * point["flip"] * (1 - 1 / classes)
+    np.testing.assert_allclose(changed, np.round(changed), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
