@@ -24,7 +24,12 @@ def test_hard_margin_is_the_exact_reference():
     assert got.w == pytest.approx(w, rel=1e-4)  # √(2 · 1e-10) = 1.4e-5 of ‖w‖
     assert got.margin == pytest.approx(1 / np.linalg.norm(w), rel=1e-9)
     assert got.radius == pytest.approx(np.linalg.norm(B, axis=1).max(), rel=1e-14)
-    assert got.certificate.gap <= 1e-10
+    c = got.certificate
+    assert [c.primal, c.min_margin] == pytest.approx([np.linalg.norm(got.w), (B @ got.w).min()], rel=1e-12)
+    # weak duality with the exact multipliers: they reach the same value
+    assert c.dual == pytest.approx(np.linalg.norm(w), rel=1e-9)
+    # the fields give their difference to eps/gap, far below a thousandth unless it is zero
+    assert c.gap <= 1e-10 and c.gap == pytest.approx((c.primal - c.dual) / c.primal, rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("solve", [attention.hard_margin, attention.step_bounds, lambda B: attention.contraction([B])])
@@ -56,9 +61,25 @@ def test_projection_satisfies_its_variational_inequality():
     # tight: a point pulled towards start leaves the set
     assert (B @ (P.w + 0.02 * (start - P.w))).min() < 1 and (B @ (0.98 * P.w)).min() < 1
     one = attention.project_margin(np.array([0.5, 3.0]), np.array([[2.0, 0.0]]))
-    assert one.w == pytest.approx([0.5, 3.0], abs=1e-12) and one.error == 0
+    assert one.w == pytest.approx([0.5, 3.0], abs=1e-12) and one.error == 0 and not one.multipliers.any()
     two = attention.project_margin(np.array([-1.0, 3.0]), np.array([[2.0, 0.0]]))
     assert two.w == pytest.approx([0.5, 3.0], abs=1e-9) and two.error <= 1e-6 * 4
+    assert two.multipliers == pytest.approx([0.75], abs=1e-6)  # P − start = Bᵀλ = (1.5, 0)
+
+
+@guards(attention.project_margin, attention.Projection)
+def test_the_error_of_a_projection_is_its_duality_gap():
+    """error² = ‖P − start‖² − 2 (1 − B start)·λ + ‖Bᵀλ‖², twice primal less dual, in exact rationals."""
+    rng = np.random.default_rng(6)  # an instance whose gap, 6e-12, stands 200 times above its rounding
+    B, start = separable(30, 5, 2), rng.standard_normal(5)
+    P = attention.project_margin(start, B)
+    λ = P.multipliers
+    assert (λ >= 0).all()
+    w_, s_, λ_, B_ = (np.vectorize(Fraction, otypes=[object])(a) for a in (P.w, start, λ, B))
+    gap = float((w_ - s_) @ (w_ - s_) - 2 * (1 - B_ @ s_) @ λ_ + (λ_ @ B_) @ (λ_ @ B_))
+    # the code rounds B w, by (d + 1) u Σ|b||w| in each row
+    rounding = 2 * λ @ (np.abs(B) @ np.abs(P.w) + 1) * 7 * 2.0**-53
+    assert P.error**2 == pytest.approx(gap, rel=1e-6, abs=rounding) and rounding < 0.01 * gap
 
 
 @guards(attention.perceptron)

@@ -27,10 +27,13 @@ class Margin(NamedTuple):
 
 
 class Projection(NamedTuple):
-    """w (d,), feasible to rounding; `error`: a bound on its distance from the projection, from the duality gap."""
+    """w (d,), feasible to rounding; `error`: a bound on its distance from the projection, from the duality gap of
+    w and `multipliers` (N,) ≥ 0: error² = ‖w − s − Bᵀλ‖² + 2 λᵀ(B w − 1) with s the start.
+    """
 
     w: np.ndarray
     error: float
+    multipliers: np.ndarray
 
 
 def signed(B: np.ndarray) -> Vectors:
@@ -84,15 +87,15 @@ def project_margin(start: np.ndarray, B: np.ndarray, *, inside: np.ndarray | Non
         raise ValueError(f"inside has margin {float(np.min(rows.forward(u))):.3g}; expected a point with B w >= 1")
     right = 1 - rows.forward(start)
     if np.max(right) <= 0:
-        return Projection(start.copy(), 0.0)
+        return Projection(start.copy(), 0.0, np.zeros(len(right)))
 
     def done(v: np.ndarray, λ: np.ndarray) -> Projection | None:
         w = start + v
         w = w + max(float(np.max(1 - rows.forward(w))), 0.0) * u
-        primal = 0.5 * float((w - start) @ (w - start))
-        dual = float(right @ λ) - 0.5 * float(np.sum(rows.adjoint(λ) ** 2))
-        error = (2 * max(primal - dual, 0.0)) ** 0.5
-        return Projection(w, error) if error <= 1e-6 * float(np.linalg.norm(w)) else None
+        # twice the duality gap, as a sum of terms that cannot be negative: a difference would drown in rounding
+        gap = float(np.sum((w - start - rows.adjoint(λ)) ** 2)) + 2 * float(λ @ np.maximum(rows.forward(w) - 1, 0.0))
+        error = gap**0.5
+        return Projection(w, error, λ) if error <= 1e-6 * float(np.linalg.norm(w)) else None
 
     answer, v, _ = least_norm(rows, right, done)
     if answer is None:

@@ -133,11 +133,16 @@ def frobenius(rows: Tokens, gap: float) -> tuple[Certificate, np.ndarray, np.nda
 
 
 def support_tokens(sol: Solution, *, tolerance: float = 1e-6) -> np.ndarray:
-    """(n, T) bool, on the host: the tokens t ≠ α_i whose margin is 1 (the sets T_i of the paper, Definition 2).
+    """(k, 2) on the host: the pairs (i, t), t ≠ α_i, whose margin is 1 (the sets T_i of the paper, Definition 2).
 
     tolerance: how far above 1 still counts; a solution with gap g has W within √(2g) ‖W‖ of the optimum, so its own
     tolerance cannot be below about 1e-5 for the default gap unless margins are separated, which generic data are.
     """
+    return np.argwhere(_support(sol, tolerance))
+
+
+def _support(sol: Solution, tolerance: float = 1e-6) -> np.ndarray:
+    """The same as a mask (n, T)."""
     margins = to_numpy(sol.margins)
     others = np.arange(margins.shape[1]) != sol.chosen[:, None]
     return others & (margins <= 1 + tolerance + (2 * max(sol.certificate.gap, 0.0)) ** 0.5)
@@ -153,7 +158,7 @@ def locally_optimal(sol: Solution, scores: Array) -> bool:
     if γ.shape != tuple(sol.margins.shape):
         raise ValueError(f"scores has shape {γ.shape}; expected {tuple(sol.margins.shape)}, one a token")
     best = np.take_along_axis(γ, sol.chosen[:, None], axis=1)
-    return bool(np.all(best > np.where(support_tokens(sol), γ, -np.inf)))
+    return bool(np.all(best > np.where(_support(sol), γ, -np.inf)))
 
 
 def feasible(X: Array, Z: Array, chosen: Array) -> bool:

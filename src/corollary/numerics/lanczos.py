@@ -71,7 +71,7 @@ def lanczos(matmat: Callable[[Array], Array], start: Array, steps: int) -> Krylo
         b = _lengths(w)
         # a pass leaves eps · before: as much as eps of what remains, unless that is much shorter; then a second pass
         # is enough (Daniel, Gragg, Kaufman, Stewart 1976; Parlett §6.9)
-        for run in np.nonzero(b < 0.7 * before)[0]:
+        for run in np.nonzero(b < 0.7 * before)[0].tolist():
             _orthogonalise(w, basis, run, j + 1)
         b = _lengths(w)
         scale = np.maximum(np.abs(alpha), beta).max(axis=1)
