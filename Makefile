@@ -78,8 +78,8 @@ docs: $(STAMP)
 	@echo build/docs/index.html
 
 bench-%: $(STAMP)
-	@test -f benchmarks/$*.py || { echo "make: no benchmarks/$*.py; there are:" $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) >&2; exit 1; }
-	$(BIN)/python benchmarks/$*.py
+	@test -f benchmarks/$(subst -,_,$*).py || { echo "make: no benchmarks/$*.py; there are:" $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) >&2; exit 1; }
+	$(BIN)/python benchmarks/$(subst -,_,$*).py
 
 # One lock for every Python >= 3.11 and every platform; it names packages and hashes, no index and no path.
 lock: $(STAMP)

@@ -22,7 +22,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -32,11 +31,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from icl import cpu_name
+from harness import HERE, ONE_THREAD, peer_python, spread, write_results
 from peers.hessians import POINTS, SIZES, WIDTHS, hessian
-from spectra import peer_python, spread
 
-HERE = Path(__file__).resolve().parent
 ROUNDS = 5
 PEERS = ("imate", "matfree", "curvlinops")
 
@@ -89,7 +86,6 @@ def norm_squared(H: Any) -> float:
 
 def main() -> None:
     pythons = {"ours": sys.executable, **{name: python for name in PEERS if (python := peer_python(name))}}
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     rounds: dict[str, list[dict]] = {name: [] for name in pythons}
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +95,7 @@ def main() -> None:
             for name, python in pythons.items():
                 subprocess.run(
                     [python, str(HERE / "peers" / "hessians.py"), name, folder, str(turn)],
-                    check=True, env={**os.environ, **threads, "XLA_FLAGS": flags},
+                    check=True, env={**os.environ, **ONE_THREAD, "XLA_FLAGS": flags},
                 )  # fmt: skip
                 rounds[name].append(json.loads(Path(folder, f"{name}.json").read_text()))
             print(f"round {turn + 1} of {ROUNDS}", flush=True)
@@ -149,17 +145,10 @@ def report(exact: dict[str, float], rounds: dict[str, list[dict]], floor: dict[s
         f"symmetric, which no peer makes, takes {alone[2]} of each. curvlinops does not reorthogonalise: on `sparse`,",
         "where products are cheap, that is most of our time, and of imate's and matfree's.",
     ]  # fmt: skip
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
-    facts = {
-        "cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version(), "numpy": np.__version__,
-        **{name: (HERE / "peers" / f"{name}.txt").read_text().split() for name in rounds if name != "ours"},
-        "commit": commit, "load at the end": os.getloadavg()[0], "gpu": "none: not run on one",
-    }  # fmt: skip
-    lines += ["", *(f"- {key}: {value}" for key, value in facts.items()), ""]
-    (HERE / "results" / "hessians.md").write_text("\n".join(lines))
-    kept = {"facts": facts, "exact": exact, "products alone": floor, "rounds": rounds}
-    (HERE / "results" / "hessians.json").write_text(json.dumps(kept, indent=1) + "\n")
-    print("\n".join(lines))
+    write_results(
+        "hessians", lines, [name for name in rounds if name != "ours"], {"gpu": "none: not run on one"},
+        exact=exact, products_alone=floor, rounds=rounds,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -15,22 +15,18 @@ over as .npz; both sides are judged by our exact population loss, off the clock.
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import peer_python, spread, write_results
 
-HERE = Path(__file__).resolve().parent
 D = N = 10
 BATCH, STEPS, EVERY, RATE, SPREAD = 2048, 600, 10, 0.02, 0.05
 ROUNDS, LAYERS, PROMPTS = 5, 10, 10_000
@@ -180,26 +176,6 @@ def to_target(run: dict[str, Any]) -> tuple[float, float, float]:
     return float(run["times"][hit[0]]), float((hit[0] + 1) * EVERY), float(losses[-1])
 
 
-def peer_python() -> str | None:
-    """The peer's interpreter; its environment is made once. None (with a reason printed) where that fails."""
-    named = os.environ.get("COROLLARY_PEER_JAX")
-    if named:
-        return named
-    home = HERE.parent / ".benchmarks" / "peers" / "jax"
-    python = home / "bin" / "python"
-    if not python.exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            requirements = str(HERE / "peers" / "jax.txt")
-            subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(
-                f"no peer: {error}; set COROLLARY_PEER_JAX to a Python with benchmarks/peers/jax.txt", file=sys.stderr
-            )
-            return None
-    return str(python)
-
-
 def forward_ours(path: str) -> tuple[float, np.ndarray]:
     from corollary.theory import icl
 
@@ -213,12 +189,8 @@ def forward_ours(path: str) -> tuple[float, np.ndarray]:
     return min(times), prediction
 
 
-def spread(values: list[float], digits: int = 3) -> str:  # median (lowest to highest)
-    return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
-
-
 def main() -> None:
-    python = peer_python()
+    python = peer_python("jax")
     jobs = ["exact", "sampled"] + (["jax", "jax-full", "forward"] if python else [])
     rows: dict[str, list[tuple]] = {job: [] for job in jobs}
     rng = np.random.default_rng(3)
@@ -247,21 +219,7 @@ def main() -> None:
     report(rows)
 
 
-def cpu_name() -> str:
-    """The model where Linux tells it, else the architecture."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), platform.machine())
-
-
 def report(rows: dict[str, list[tuple]]) -> None:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
-    facts = {
-        "cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "numpy": np.__version__, "peer": (HERE / "peers" / "jax.txt").read_text().split(),
-        "commit": commit, "load at the end": os.getloadavg()[0],
-        "gpu": "none: the seeds × contexts sweep on a GPU was not run",
-    }  # fmt: skip
     lines = [
         "# One linear-attention layer, d = N = 10 (written by benchmarks/icl.py)", "",
         f"Median (lowest to highest) of {ROUNDS} interleaved rounds. Target: ½E within 0.2 % of its optimum,",
@@ -287,10 +245,8 @@ def report(rows: dict[str, list[tuple]]) -> None:
             f"- {LAYERS} layers of the construction on {PROMPTS} prompts, float64: ours {spread(mine)} s, "
             f"JAX {spread(theirs)} s; predictions agree to {max(gap):.1e}",
         ]  # fmt: skip
-    lines += ["", *(f"- {key}: {value}" for key, value in facts.items()), ""]
-    (HERE / "results" / "icl.md").write_text("\n".join(lines))
-    (HERE / "results" / "icl.json").write_text(json.dumps({"facts": facts, "rounds": rows}, indent=1) + "\n")
-    print("\n".join(lines))
+    gpu = {"gpu": "none: the seeds × contexts sweep on a GPU was not run"}
+    write_results("icl", lines, ["jax"] if "jax" in rows else [], gpu, rounds=rows)
 
 
 if __name__ == "__main__":

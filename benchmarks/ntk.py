@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -32,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import HERE, peer_python, spread, write_results
 
-HERE = Path(__file__).resolve().parent
 N, D, IMAGES, REPEATS, ROUNDS = 2000, 784, 8, 3, 3
 BATCHES = (2, 4, 8)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu",
@@ -191,29 +190,8 @@ def exact(dtype: str, depth: int, b: float) -> np.ndarray:
     return np.array(out).transpose(1, 0, 2)
 
 
-def peer_python() -> str | None:
-    """The peer's interpreter; its environment is made once. None (with a reason printed) where that fails."""
-    if named := os.environ.get("COROLLARY_PEER_NEURAL_TANGENTS"):
-        return named
-    home = HERE.parent / ".benchmarks" / "peers" / "neural_tangents"
-    python = home / "bin" / "python"
-    if not python.exists():
-        pins = str(HERE / "peers" / "neural_tangents.txt")
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", pins], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"no peer: {error}; set COROLLARY_PEER_NEURAL_TANGENTS to a Python that has it", file=sys.stderr)
-            return None
-    return str(python)
-
-
-def spread(values: list[float]) -> str:  # median (lowest to highest)
-    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
-
-
 def main() -> None:
-    python = peer_python()
+    python = peer_python("neural_tangents")
     sides = {"ours": sys.executable, **({"peer": python} if python else {})}
     rows: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -241,15 +219,6 @@ def main() -> None:
 
 
 def report(rows: dict[str, list[dict[str, Any]]], peer: bool) -> None:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
-    pins = (HERE / "peers" / "neural_tangents.txt").read_text().split()
-    about = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    cpu = next((x.split(":")[1].strip() for x in about if x.startswith("model name")), platform.machine())
-    facts = {
-        "cpu": cpu, "cores": os.cpu_count(), "threads": 1, "python": platform.python_version(),
-        "numpy": np.__version__, "commit": commit, "load at the end": os.getloadavg()[0],
-        "peer": [p for p in pins if p.partition("==")[0] in ("neural-tangents", "jax", "jaxlib", "numpy")],
-    }  # fmt: skip
     head = ["dtype", "depth", "b_std", "ours, s", "neural-tangents, s", "ratio", "goal", "floor, s", "compile, s",
             "error, ours", "theirs", "arrays, ours", "memory, ours", "theirs"]  # fmt: skip
     lines = [
@@ -287,10 +256,7 @@ def report(rows: dict[str, list[dict[str, Any]]], peer: bool) -> None:
     if len(many) == 2:
         lines.append(f"Images, n = 64, one call each: ours {many[0]:.4g} s, nt.batch (8) {many[1]:.4g} s, "
                      f"×{many[1] / many[0]:.3g}.")  # fmt: skip
-    lines += ["", *(f"- {key}: {value}" for key, value in facts.items()), ""]
-    (HERE / "results" / "ntk.md").write_text("\n".join(lines))
-    (HERE / "results" / "ntk.json").write_text(json.dumps({"facts": facts, "rounds": rows}, indent=1) + "\n")
-    print("\n".join(lines))
+    write_results("ntk", lines, ["neural_tangents"] if peer else [], {"threads": 1}, rounds=rows)
 
 
 if __name__ == "__main__":

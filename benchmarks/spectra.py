@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import peer_python, spread, write_results
 
-HERE = Path(__file__).resolve().parent
 ROUNDS, N = 5, 2000
 CASES = {
     "one atom, c = 1/4": ([1.0], [1.0], 0.25),
@@ -183,27 +181,6 @@ def ours(folder: str) -> dict[str, Any]:
     return out
 
 
-def peer_python(name: str) -> str | None:
-    """The peer's interpreter; its environment is made once. None (with a reason printed) where that fails."""
-    variable = f"COROLLARY_PEER_{name.upper()}"
-    if os.environ.get(variable):
-        return os.environ[variable]
-    home = HERE.parent / ".benchmarks" / "peers" / name
-    if not (home / "bin" / "python").exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-            wanted = str(HERE / "peers" / f"{name}.txt")
-            subprocess.run([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"no peer {name}: {error}; set {variable} to a Python with benchmarks/peers/{name}.txt")
-            return None
-    return str(home / "bin" / "python")
-
-
-def spread(values: list[float], digits: int = 3) -> str:  # median (lowest to highest)
-    return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
-
-
 def main() -> None:
     from corollary.theory import spectra
 
@@ -275,21 +252,9 @@ def report(laws: dict[str, Any], mine: list[dict], theirs: dict[str, list[dict]]
             cells = [spread([p[f"TW{beta}"] for p in rmt]), f"{np.max(np.abs(other - exact)):.1e}"]
         cells = [f"β = {beta}", spread([m[f"TW{beta}"][0] for m in mine]), f"{error:.1e}", *cells]
         lines.append("| " + " | ".join(cells) + " |")
-    info = Path("/proc/cpuinfo")
-    text = info.read_text().splitlines() if info.is_file() else []
-    names = [x.split(":")[1].strip() for x in text if x.startswith("model name")]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
-    facts = {
-        "cpu": names[0] if names else platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "numpy": np.__version__, "BLAS threads": os.environ.get("OPENBLAS_NUM_THREADS", "default"),
-        **{name: (HERE / "peers" / f"{name}.txt").read_text().split() for name in theirs},
-        "commit": commit, "load at the end": os.getloadavg()[0],
-    }  # fmt: skip
-    lines += ["", *(f"- {key}: {value}" for key, value in facts.items()), ""]
     rounds = {"ours": [{key: value[0] for key, value in m.items()} for m in mine], **theirs}
-    (HERE / "results" / "spectra.md").write_text("\n".join(lines))
-    (HERE / "results" / "spectra.json").write_text(json.dumps({"facts": facts, "rounds": rounds}, indent=1) + "\n")
-    print("\n".join(lines))
+    threads = {"BLAS threads": os.environ.get("OPENBLAS_NUM_THREADS", "default")}
+    write_results("spectra", lines, list(theirs), threads, rounds=rounds)
 
 
 if __name__ == "__main__":
