@@ -78,7 +78,7 @@ docs: $(STAMP)
 	@echo build/docs/index.html
 
 bench-%: $(STAMP)
-	@test -f benchmarks/$(subst -,_,$*).py || { echo "make: no benchmarks/$*.py; there are:" $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) >&2; exit 1; }
+	@test -f benchmarks/$(subst -,_,$*).py || { echo "make: no benchmarks/$*.py; there are:" $(subst _,-,$(patsubst benchmarks/%.py,bench-%,$(filter-out benchmarks/harness.py,$(wildcard benchmarks/*.py)))) >&2; exit 1; }
 	$(BIN)/python benchmarks/$(subst -,_,$*).py
 
 # One lock for every Python >= 3.11 and every platform; it names packages and hashes, no index and no path.

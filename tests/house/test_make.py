@@ -158,12 +158,14 @@ def test_uv_is_used_where_it_is_and_pip_where_it_fails(make):
 
 
 def test_an_unknown_benchmark_lists_those_that_exist(make):
-    """`make bench-NAME` with a misspelt name says which names there are."""
+    """`make bench-NAME` with a misspelt name says which names there are; words are joined by dashes or underscores."""
     (make.house / "benchmarks").mkdir()
-    (make.house / "benchmarks" / "kernels.py").touch()
+    for name in ("kernels", "two_words", "harness"):  # the last is what the others share
+        (make.house / "benchmarks" / f"{name}.py").touch()
     result = make("bench-kernel", python3=BUILDS)
     assert result.returncode != 0
-    assert "no benchmarks/kernel.py; there are: bench-kernels" in result.stderr
+    assert "no benchmarks/kernel.py; there are: bench-kernels bench-two-words\n" in result.stderr
+    assert ".venv/bin/python benchmarks/two_words.py" in make("-n", "bench-two-words").stdout
 
 
 def test_help_is_the_default_and_needs_no_python(make):
