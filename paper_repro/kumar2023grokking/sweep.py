@@ -30,9 +30,7 @@ def delays(point, seeds, xp):
     return {"pair": xp.stack([delay(point["low"]), delay(point["high"])], axis=1)}
 
 
-grok = Experiment(
-    "kumar2023grokking.delays", delays, [{"low": 0.5, "high": 2.0, **SMALL}], replicates=256, source=committee.curves
-)
+grok = Experiment("kumar2023grokking.delays", delays, [{"low": 0.5, "high": 2.0, **SMALL}], replicates=256)
 delay_grows = Claim(
     r"\text{test error falls later after training error, the larger } \alpha",
     Order(),
