@@ -23,7 +23,12 @@ def models(tables: Tables) -> Figure:
         k = np.asarray(table["k"])[rows]
         axis.plot(k, np.asarray(table["bound"])[rows], color=colour, label=f"{name}: bound")
         axis.errorbar(
-            k, np.asarray(table["mean"])[rows], yerr=np.asarray(table["sd"])[rows], fmt="o", color=colour, label=name
+            k,
+            np.asarray(table["mean"])[rows],
+            yerr=np.asarray(table["sd"])[rows],
+            fmt="o",
+            color=colour,
+            label=f"{name}: drawn",
         )
     axis.set_yscale("log")
     axis.set_xlabel("bits $k$")

@@ -30,7 +30,8 @@ def regions(data):
             grid["code"].append(CODES.index(regime(plane(a, c)).word))
     line = {"shift": [], "a": [], "c": [], "r": []}
     for shift in np.linspace(0, 0.5, 11):
-        abc = between(float(shift), 2)
+        p = between(float(shift), 2)
+        abc = plane(p.a[-1] + float(shift), p.c - 2 * float(shift))  # by the symmetry, to b = 0
         found = regime(abc)
         if found.word not in ("kernel", "feature learning"):
             raise ValueError(f"{abc} is {found.word}; the line of nontrivial parametrisations has left its plane")

@@ -48,10 +48,12 @@ def test_the_parametrisations_are_the_ones_printed():
 def test_between_the_two_every_r_occurs():
     for shift in (0.0, 0.125, 0.25, 0.5):
         p = abc.between(shift, 2)
-        assert p == ((0.0, 0.5, 0.5 + shift), (0.0, 0.0, 0.0), -2 * shift)
+        assert p == ((-shift, 0.5 - shift, 0.5), (shift, shift, shift), 0)
         found = abc.regime(p)
         assert (found.features, found.start, found.outputs) == (shift - 0.5, -shift, 0.0)
         assert found.word == ("feature learning" if shift == 0.5 else "kernel")
+    assert abc.between(0.0, 2) == abc.parametrization("ntk", 2)
+    assert abc.between(0.5, 3) == abc.parametrization("mup", 3)
 
 
 @given(st.lists(st.tuples(HALVES, HALVES), min_size=2, max_size=4), HALVES, HALVES)

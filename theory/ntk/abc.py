@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+__all__ = [
+    "Abc", "Regime", "between", "parametrization", "regime",
+]  # fmt: skip
+
 Word = Literal["feature learning", "kernel", "trivial", "unstable"]
 Name = Literal["standard", "standard 1/n", "ntk", "mup", "mean field"]
 # exponents are compared for equality: floats stand for the fraction of small denominator nearby
@@ -88,14 +92,15 @@ def parametrization(name: Name, hidden: int) -> Abc:
 
 
 def between(shift: float, hidden: int) -> Abc:
-    """From the tangent kernel (shift 0) to maximal update (1/2, up to the symmetry): r = 1/2 − shift, all nontrivial.
+    """From the tangent kernel (shift 0) straight to maximal update (shift 1/2): r = 1/2 − shift, all nontrivial.
 
-    The readout divided by n^shift more, the rate times n^(2 shift). Raises ValueError outside [0, 1/2], hidden < 1.
+    By the symmetry: the tangent kernel's with the readout divided by n^shift more, the rate times n^(2 shift).
+    Raises ValueError outside [0, 1/2], hidden < 1.
     """
     if not 0 <= shift <= 0.5 or hidden < 1:
         raise ValueError(f"shift = {shift!r}, hidden = {hidden}; expected 0 <= shift <= 1/2 and hidden >= 1")
     a, b, _ = parametrization("ntk", hidden)
-    return Abc((*a[:-1], a[-1] + shift), b, -2 * shift)
+    return Abc((*(v - shift for v in a[:-1]), a[-1]), tuple(v + shift for v in b), 0)
 
 
 def _fraction(value: float) -> Fraction:

@@ -23,6 +23,10 @@ from typing import NamedTuple
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
 
+__all__ = [
+    "Mode", "Trajectory", "descent_step", "mode_flow", "outputs", "trajectory",
+]  # fmt: skip
+
 
 class Trajectory(NamedTuple):
     """After 0, 1, … steps: `outputs` (T + 1, P, o) at infinite width; `sd`, of the same shape: lim √n sd(f_n)."""

@@ -15,6 +15,11 @@ from typing import NamedTuple
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
 
+__all__ = [
+    "Eigenvalues", "Loss", "Moments", "descent_step", "kernel_eigenvalues", "lazy_fit",
+    "lazy_threshold", "outputs", "population_loss", "tangent_kernel", "target_alignment",
+]  # fmt: skip
+
 
 class Moments(NamedTuple):
     """mean w̄ (…, D) and second moment M (…, D, D) of the neurons' weights; leading axes are independent networks."""

@@ -13,6 +13,10 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
+__all__ = [
+    "Prediction", "permutation_ensemble", "permutation_prediction",
+]  # fmt: skip
+
 Kernel = Literal["ntk", "nngp"]
 
 
