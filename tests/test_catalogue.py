@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from math import isnan
 
 import pytest
 
@@ -25,6 +26,13 @@ def test_every_claim_is_whole(claim):
     assert all(claim.points_at(scale) and claim.budget_at(scale) > 0 for scale in SCALES)
     assert set(claim.checked_by) <= set(derivations())
     assert {c.name for c in claim.uses} <= known
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
+def test_every_rival_can_be_told_at_every_scale(claim):
+    """A rival within two margins of the theory is a ClaimError, also at a scale that nobody has run."""
+    for scale in SCALES:
+        assert all(s > 0 or isnan(s) for s in claim.separations(scale).values()), scale
 
 
 @pytest.mark.parametrize("key", sorted(set(papers()) - {"jacot2018"}))  # tests/engine/test_cli.py runs that one
