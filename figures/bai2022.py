@@ -40,6 +40,7 @@ def convergence(tables: Tables) -> Figure:
         axes[1].plot(gaps["step"], gaps[name], "o-", color=colour, label=label, lw=0.8)
     axes[1].axhline(0, color="black", lw=0.8)
     axes[1].set_yscale("symlog", linthresh=1e-6)
+    axes[1].set_ylim(5 * min(0.0, float(np.min(gaps["raw"]))), 5 * float(np.max(gaps["projected"])))
     axes[1].set_xscale("log")
     axes[1].set_xlabel("iteration $k$")
     axes[1].set_ylabel("objective / $p^*$ $-$ 1")
@@ -62,6 +63,28 @@ def violation(tables: Tables) -> Figure:
     axis.set_xlabel("sampled directions $N$")
     axis.set_ylabel("mean violation $E[V]$")
     axis.legend()
+    return fig
+
+
+def learning(tables: Tables) -> Figure:
+    """Accuracy on test images of ADMM's iterates; the optimum's is the line."""
+    table = _arrays(tables["accuracy"])
+    fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
+    axis.axhline(float(table["optimum"][0]), color="black", ls="--", label="network of the optimum")
+    axis.errorbar(
+        table["step"],
+        table["mean"],
+        yerr=table["se"],
+        fmt="o",
+        ms=3,
+        color=COLOURS[0],
+        label="ADMM's iterate, mean ± se",
+    )
+    axis.set_xscale("log")
+    axis.set_ylim(0.4, 1.02)
+    axis.set_xlabel("iteration $k$")
+    axis.set_ylabel("test accuracy")
+    axis.legend(loc="lower right")
     return fig
 
 

@@ -46,12 +46,12 @@ def pruning(tables: Tables) -> Figure:
     fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.4))
     pairs = (("before", "after"), ("accuracy_before", "accuracy_after"))
     for axis, (first, second), label in zip(axes, pairs, ("neurons", "test accuracy"), strict=True):
-        axis.bar(at - 0.2, table[first], 0.38, color=COLOURS[0], label="as solved")
-        axis.bar(at + 0.2, table[second], 0.38, color=COLOURS[1], label="pruned")
+        for shift, name, colour, which in ((-0.2, first, 0, "as solved"), (0.2, second, 1, "pruned")):
+            axis.bar(at + shift, table[name], 0.38, yerr=table[f"{name}_se"], color=COLOURS[colour], label=which)
         axis.set_xticks(at, names)
-        axis.set_ylabel(label)
-    axes[1].set_ylim(0, 1.25)
-    axes[1].legend(ncols=2)
+        axis.set_ylabel(f"{label}, mean ± se")
+    axes[1].set_ylim(0.5, 1.1)
+    axes[1].legend(ncols=2, loc="upper left")
     return fig
 
 

@@ -8,7 +8,12 @@ below the optimum. Here only feasible points are reported, each with its gap. Re
     admm       convergence: the tail's rate, the projected iterate, the printed accuracy of an infeasible one
     scp        sampled directions: how often a new one is violated
     robust     adversarial training: what the convex program is, and what it buys
-    figures
+    images     two classes of images: accuracy against iterations, and under attack
+    data       the images: bundled digits, or your CIFAR-10, MNIST or CSV files
+    figures    the figures on synthetic data
+
+Sections are those of the second arXiv version (2 the convex program, 3 ADMM, 4 adversarial training, 5 experiments);
+theorems are named by what they say, since their numbers differ between versions.
 
     python -m corollary.paper_repro.bai2022 --figure 1
 """

@@ -104,14 +104,17 @@ pruning = Experiment(
 
 
 def pruning_tables(data):
-    columns = {"data": [], "before": [], "after": [], "accuracy_before": [], "accuracy_after": [], "change": []}
+    columns = {"data": [], "change": []}
+    for name in ("before", "after", "accuracy_before", "accuracy_after"):
+        columns[name], columns[f"{name}_se"] = [], []
     for point, arrays in data["pruning"]:
         columns["data"].append(point["data"])
-        columns["before"].append(float(arrays["before"].mean()))
-        columns["after"].append(float(arrays["after"].mean()))
-        columns["accuracy_before"].append(float(arrays["accuracy"][:, 0].mean()))
-        columns["accuracy_after"].append(float(arrays["accuracy"][:, 1].mean()))
         columns["change"].append(float(arrays["change"].max()))
+        accuracy = {"accuracy_before": arrays["accuracy"][:, 0], "accuracy_after": arrays["accuracy"][:, 1]}
+        for name, values in ({k: arrays[k] for k in ("before", "after")} | accuracy).items():
+            count = len(values)
+            columns[name].append(float(values.mean()))
+            columns[f"{name}_se"].append(float(values.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0)
     return {"pruning": columns}
 
 

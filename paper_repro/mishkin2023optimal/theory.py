@@ -1,4 +1,4 @@
-"""Sections 3 and 4: the optimal polytope, minimal models, pruning, and the solution path."""
+"""The optimal polytope, minimal models, pruning, and the solution path."""
 
 from __future__ import annotations
 
@@ -50,7 +50,14 @@ def polytope(n, rng):
         "total": np.sum(vertex) / np.sum(least),
         "squares": np.sum(least**2) / np.sum(vertex**2),
         "neurons": np.array([np.sum(vertex > 0), O.rank], dtype=float),
+        "pruned": np.array([*pruned(O.network(least), X)], dtype=float),
     }
+
+
+def pruned(net, X) -> tuple[int, int]:
+    """(neurons after pruning, rank of the neurons' contributions to the fit before)."""
+    Z = np.maximum(X @ np.asarray(net.U), 0) * np.asarray(net.a)[:, 0]
+    return net.prune(X, tol=1e-6).U.shape[1], int(np.linalg.matrix_rank(Z, tol=1e-6 * np.linalg.norm(Z, 2)))
 
 
 polytopes = Experiment("mishkin2023optimal.polytopes", EachSeed(polytope), [{"n": 7}], replicates=256, source=polytope)
@@ -62,7 +69,7 @@ same_total = Claim(
         because="solutions are certified to 1e-8 of p*; T moves with its root",
     ),
     id="mishkin2023optimal.same-total",
-    where="Theorem 3.2 and its corollaries",
+    where="The polyhedral characterisation of the optimal set",
     measure=polytopes["total"],
     rivals={
         "vertices are sparser, so they pay less: 1 % less": 0.99,
@@ -75,7 +82,7 @@ all_optimal = Claim(
     r"L(Z\alpha)+\beta\textstyle\sum_i\alpha_i \le (1+10^{-5})\,p^* \text{ at a random vertex and at the minimum norm}",
     Bound(1e-5, resolution=0.25),
     id="mishkin2023optimal.all-optimal",
-    where="Theorem 3.2",
+    where="The polyhedral characterisation of the optimal set",
     measure=polytopes["excess"],
     rivals={
         "better than p* by a part in a thousand": -1e-3,
@@ -89,40 +96,31 @@ minimal = Claim(
     r"\text{a vertex has at most } \operatorname{rank} Z \text{ neurons}",
     Bound(resolution=0.25),
     id="mishkin2023optimal.minimal",
-    where="Proposition 3.4",
+    where="Minimal models: vertices of the optimal set",
     measure=polytopes["neurons"],
     rivals={"at most half of rank Z": scaled(0.5), "at most rank Z − 1 where rank Z ≤ 10": scaled(0.9)},
 )
 
 
-# --- Section 4: pruning
-def pruned(n, d, rng):
-    """Neurons after pruning a solution on Gaussian data."""
-    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
-    s, _ = solved(X, y)
-    return float(s.network().prune(tol=1e-6).U.shape[1])
-
-
+# --- pruning
 width = Claim(
-    r"m \le n \text{ neurons after pruning}",
-    Bound(lambda n: float(n), resolution=0.25),
+    r"m \le \operatorname{rank} Z \text{ neurons after pruning the solution of least norm}",
+    Bound(resolution=0.25),
     id="mishkin2023optimal.width",
-    where="Algorithm 1, Proposition 4.1",
-    measure=pruned,
-    points=[{"n": 7, "d": 2}],
-    replicates=256,
-    rivals={"d neurons": lambda d: float(d), "one neuron": 1.0},
+    where="The algorithm for optimal pruning",
+    measure=polytopes["pruned"],
+    rivals={"at most half of rank Z": scaled(0.5), "at most rank Z − 1 where rank Z ≤ 10": scaled(0.9)},
     uses=[minimal],
 )
 
 
-# --- Section 3.3: the path
+# --- the path
 def secant(n, d, step, rng):
     """(p(β(1+h)) − p(β(1−h)))/(2hβ) over T(β)."""
     X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
     D = convex_relu.all_patterns(X)
     beta = 0.2 * convex_relu.critical_beta(X, y, D)
-    P = convex_relu.path(X, y, D, [beta * (1 - step), beta, beta * (1 + step)], tol=1e-8)
+    P = convex_relu.path(X, y, D, [beta * (1 - step), beta, beta * (1 + step)], tol=1e-7)
     return (P.objective[2] - P.objective[0]) / (2 * step * beta * P.penalty[1])
 
 
@@ -133,7 +131,7 @@ slope = Claim(
         because="a central difference with h = 1 % leaves h² p‴β²/6T, a few per cent where a neuron enters nearby",
     ),
     id="mishkin2023optimal.slope",
-    where="Section 3.3 (sensitivity)",
+    where="The regularisation path: sensitivity of the optimal value",
     measure=secant,
     points=[{"n": 6, "d": 2, "step": 0.01}],
     replicates=256,
@@ -151,7 +149,7 @@ def chord(n, d, rng):
     D = convex_relu.all_patterns(X)
     top = convex_relu.critical_beta(X, y, D)
     low, high = np.sort(rng.uniform(0.02, 1.0, 2)) * top
-    P = convex_relu.path(X, y, D, [low, (low + high) / 2, high], tol=1e-8)
+    P = convex_relu.path(X, y, D, [low, (low + high) / 2, high], tol=1e-4)  # bounds are rigorous
     lower = [s.certificate.dual for s in P.solutions]
     return np.array([(lower[0] + lower[2]) / 2, P.objective[1]])
 
@@ -160,7 +158,7 @@ concave = Claim(
     r"p\big(\tfrac{\beta_1+\beta_2}2\big) \ge \tfrac12\big(p(\beta_1)+p(\beta_2)\big)",
     Bound(resolution=0.3),
     id="mishkin2023optimal.concave",
-    where="Section 3.3",
+    where="The regularisation path",
     measure=chord,
     points=[{"n": 6, "d": 2}],
     replicates=256,
