@@ -1,36 +1,43 @@
-"""The sampled convex program of a two-layer ReLU network, squared loss, against pyscnn, cvxpy+Clarabel and cvxpy+SCS.
+"""The sampled convex program of a two-layer ReLU network, squared loss, against pyscnn, CRONOS, Clarabel and SCS.
 
-    make bench-convex_relu
+    make bench-convex-relu
 
-COROLLARY_SIZES=small,medium,large, COROLLARY_CAP=1200 (seconds a peer's run), COROLLARY_ROUNDS=3 change what is run.
+COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches, COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU
+seconds for a peer, all its tolerances together), COROLLARY_CAP_OURS (for one run of ours; default: the same) and
+COROLLARY_MEMORY=12 (GiB for a peer) change what is run; rows of other sizes are kept as they are in the results. Peers
+run peers/convex_relu.py in environments of their own; CRONOS, which is no package, needs COROLLARY_CRONOS, a checkout
+of its repository, and is left out without it.
 
-Each peer runs in its own environment, made from benchmarks/peers/{pyscnn,cvxpy_convex}.txt under .benchmarks/ at the
-first run, or in the Python named by COROLLARY_PEER_PYSCNN, COROLLARY_PEER_CVXPY_CONVEX. Problems go over as .npy.
-A solver's time to a gap is the time of its cheapest run (over its own tolerances) whose answer, projected onto its
-cones, passes our certificate: relative gap over the sampled patterns, dual bound by exact projection, off the clock.
-Rounds are interleaved; compilation inside cvxpy counts, imports do not. One BLAS thread each.
+A solver's time to a gap is that of its cheapest run (over its own tolerances) whose answer, projected onto its cones,
+passes our certificate: relative gap over the sampled patterns, dual bound by exact projection, off the clock. Rounds
+are interleaved, every run is a process of its own with one thread, and its CPU seconds count, which other work on the
+machine disturbs least; what cvxpy compiles counts, imports and what jax compiles do not.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import resource
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-SIZES = {"small": [(200, 20, 50), (200, 20, 200)], "medium": [(500, 50, 200)], "large": [(2000, 100, 1000)]}
+SIZES = ((200, 20, 50), (200, 20, 200), (500, 50, 200), (2000, 100, 1000))
 GAPS = (1e-3, 1e-6)
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+PEERS = ("pyscnn", "cronos", "clarabel", "scs")
+HOMES = {"pyscnn": "pyscnn", "cronos": "cronos", "clarabel": "cvxpy_convex", "scs": "cvxpy_convex"}
+ONE_THREAD_OF_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+COLUMNS = 8  # targets, and penalties, of the batches
 
 
 def problem(n: int, d: int, P: int) -> dict[str, np.ndarray]:
@@ -45,70 +52,14 @@ def problem(n: int, d: int, P: int) -> dict[str, np.ndarray]:
     return {"X": X, "y": y, "G": G, "D": D, "beta": np.array(beta)}
 
 
-# --- the peers: these run in their own environments and import nothing of ours
-def peer(name: str, folder: str, gated: bool, cap: float) -> None:
-    data = {k: np.load(f"{folder}/{k}.npy") for k in ("X", "y", "G", "D", "beta")}
-    run = {"pyscnn": _pyscnn, "clarabel": _cvxpy, "scs": _cvxpy}[name]
-    begun, count = time.perf_counter(), 0
-    for tolerance in {"pyscnn": (1e-4, 1e-6, 1e-8), "clarabel": (1e-6, 1e-9), "scs": (1e-4,)}[name]:
-        if time.perf_counter() - begun > cap:
-            break
-        start = time.perf_counter()
-        V, W = run(name, data, gated, tolerance)
-        seconds = time.perf_counter() - start
-        np.savez(f"{folder}/{name}-{count}.npz", V=V, W=W, seconds=seconds, tolerance=tolerance)
-        count += 1
-
-
-def _pyscnn(name: str, data: dict[str, Any], gated: bool, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    from scnn.metrics import Metrics  # pyright: ignore[reportMissingImports]
-    from scnn.models import ConvexGatedReLU, ConvexReLU  # pyright: ignore[reportMissingImports]
-    from scnn.optimize import optimize_model  # pyright: ignore[reportMissingImports]
-    from scnn.regularizers import NeuronGL1  # pyright: ignore[reportMissingImports]
-    from scnn.solvers import AL, RFISTA  # pyright: ignore[reportMissingImports]
-
-    model = (ConvexGatedReLU if gated else ConvexReLU)(data["G"], c=1)
-    solver = RFISTA(model, tol=tolerance) if gated else AL(model, tol=tolerance, constraint_tol=tolerance)
-    penalty = NeuronGL1(float(data["beta"]) / len(data["y"]))  # its loss is ‖f − y‖²/(2n)
-    found, _ = optimize_model(model, solver, Metrics(), data["X"], data["y"][:, None], regularizer=penalty,
-                              return_convex=True, unitize_data=False, dtype="float64")  # fmt: skip
-    parts = [np.asarray(p)[0].T for p in found.parameters]
-    # it drops repeated patterns and sorts the rest: back to our order
-    place = {column.tobytes(): i for i, column in enumerate(data["D"].T)}
-    order = [place[column.tobytes()] for column in (data["X"] @ np.asarray(found.G) >= 0).astype(float).T]
-    V, W = np.zeros_like(data["G"]), np.zeros_like(data["G"])
-    V[:, order] = parts[0]
-    if len(parts) > 1:
-        W[:, order] = parts[1]
-    return V, W
-
-
-def _cvxpy(name: str, data: dict[str, Any], gated: bool, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    import cvxpy as cp  # pyright: ignore[reportMissingImports]
-
-    X, y, D = data["X"], data["y"], data["D"]
-    d, P = X.shape[1], D.shape[1]
-    V, W = cp.Variable((d, P)), cp.Variable((d, P))
-    fit = cp.sum(cp.multiply(D, X @ (V - W)), axis=1)
-    norms = cp.sum(cp.norm(V, 2, axis=0)) + cp.sum(cp.norm(W, 2, axis=0))
-    cost = 0.5 * cp.sum_squares(fit - y) + float(data["beta"]) * norms
-    E = 2 * D - 1
-    cones = [] if gated else [cp.multiply(E, X @ V) >= 0, cp.multiply(E, X @ W) >= 0]
-    if name == "clarabel":
-        options = {"solver": cp.CLARABEL, "tol_gap_abs": tolerance, "tol_gap_rel": tolerance, "tol_feas": tolerance}
-    else:
-        options = {"solver": cp.SCS, "eps": tolerance, "max_iters": 20000}
-    cp.Problem(cp.Minimize(cost), cones).solve(**options)
-    return np.asarray(V.value), np.asarray(W.value)
-
-
-# --- ours
 def certified(data: dict[str, np.ndarray], V: np.ndarray, W: np.ndarray, gated: bool) -> float:
     """Relative gap of V, W once projected onto their cones; ν is the residual."""
     from corollary.theory import convex_relu
     from corollary.theory.convex_relu.cones import project
     from corollary.theory.convex_relu.problem import checked
 
+    if not (np.all(np.isfinite(V)) and np.all(np.isfinite(W))):
+        return np.inf
     if not gated:
         largest = max(np.max(np.linalg.norm(U, axis=0)) for U in (V, W))
         V, W = V.copy(), W.copy()
@@ -122,139 +73,203 @@ def certified(data: dict[str, np.ndarray], V: np.ndarray, W: np.ndarray, gated: 
     return convex_relu.certify(program, V[:, :, None], W[:, :, None])[0].relative
 
 
-def ours(data: dict[str, np.ndarray], gated: bool, gap: float) -> tuple[float, float, str]:
+def ours(size: tuple[int, int, int], gated: bool, gap: float) -> None:
+    """Print seconds, certified gap and peak memory (GiB) of one solve: the body of a process of its own."""
     from corollary.theory import convex_relu
 
-    begun = time.perf_counter()
+    data = problem(*size)
+    begun = time.process_time()
     try:
         s = convex_relu.solve(data["X"], data["y"], float(data["beta"]), data["D"], gated=gated, tol=gap)
     except convex_relu.NotConverged as stopped:
         s = stopped.solution
-    return time.perf_counter() - begun, s.certificate.relative, s.history[-1][0]
+    seconds = time.process_time() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps([seconds, s.certificate.relative, peak]))
 
 
-def python_of(name: str) -> str:
-    given = os.environ.get(f"COROLLARY_PEER_{name.upper()}")
-    if given:
-        return given
-    home = HERE.parent / ".benchmarks" / name
-    if not (home / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        listed = HERE / "peers" / f"{name}.txt"
-        subprocess.run([str(home / "bin" / "pip"), "install", "--quiet", "-r", str(listed)], check=True)
-    return str(home / "bin" / "python")
+def limited(cap: float) -> Callable[[], None]:
+    """Sets the CPU seconds of the process about to start."""
+    return lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(cap), int(cap) + 5))
 
 
-def run_peer(name: str, data: dict[str, np.ndarray], gated: bool, cap: float) -> list[tuple[float, float]]:
-    """(seconds, certified gap) for each of its tolerances that ended within the cap."""
+def run_ours(size: tuple[int, int, int], gated: bool, gap: float, cap: float) -> tuple[float, float, float]:
+    """(seconds, gap, peak memory), (cap, inf, 0) where it was cut."""
+    command = [sys.executable, __file__, "ours", json.dumps(size), str(int(gated)), str(gap)]
+    environment = {**os.environ, **harness.ONE_THREAD}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=limited(cap))
+    if done.returncode == -signal.SIGXCPU:
+        return cap, np.inf, 0.0
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    seconds, reached, peak = json.loads(done.stdout.splitlines()[-1])
+    return seconds, reached, peak
+
+
+def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, cap: float, memory: float):
+    """([(seconds, certified gap)] of its runs, how it ended: "", "cut" at the cap, or the last line it wrote)."""
     with tempfile.TemporaryDirectory() as folder:
         for k, v in data.items():
             np.save(f"{folder}/{k}.npy", v)
-        python = python_of("pyscnn" if name == "pyscnn" else "cvxpy_convex")
-        command = [python, str(Path(__file__).resolve()), "peer", name, folder, str(int(gated)), str(cap)]
-        log = Path(folder) / "log.txt"
+        script = HERE / "peers" / "convex_relu.py"
+        command = [python, str(script), name, folder, str(int(gated)), str(cap), str(memory)]
+        log, ended = Path(folder) / "log.txt", ""
         with log.open("w") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **ENVIRONMENT})
-            try:
-                if process.wait(timeout=cap) != 0:
-                    print(log.read_text()[-500:], file=sys.stderr)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            environment = {**os.environ, **harness.ONE_THREAD, "XLA_FLAGS": ONE_THREAD_OF_XLA}
+            done = subprocess.run(command, stdout=out, stderr=out, env=environment, preexec_fn=limited(cap))
+        if done.returncode == -signal.SIGXCPU:
+            ended = "cut"
+        elif done.returncode:
+            last = [*log.read_text().strip().splitlines(), f"signal {-done.returncode}"][-1]
+            ended = last[:80].replace("|", "/")
         found = []
         for path in sorted(Path(folder).glob(f"{name}-*.npz")):
             with np.load(path) as z:
                 found.append((float(z["seconds"]), certified(data, z["V"], z["W"], gated)))
-        return found
+        return found, ended
+
+
+def compare(size: tuple[int, int, int], gated: bool, rounds: int, cap: float, memory: float) -> list[dict[str, Any]]:
+    data = problem(*size)
+    wanted = [p for p in PEERS if p != "cronos" or (not gated and "COROLLARY_CRONOS" in os.environ)]
+    pythons = {name: python for name in wanted if (python := harness.peer_python(HOMES[name]))}
+    limit = float(os.environ.get("COROLLARY_CAP_OURS", cap))
+    table = {name: {"size": size, "gated": gated, "solver": name, "times": {f"{g:g}": [] for g in GAPS},
+                    "best_gap": None, "ended": "", "cap": limit if name == "corollary" else cap,
+                    "load": os.getloadavg()[0], "commit": commit()}
+             for name in ("corollary", *pythons)}  # fmt: skip
+    for _ in range(rounds):
+        for name, row in table.items():
+            if name == "corollary":
+                found, row["ended"] = [], ""
+                for gap in GAPS:
+                    seconds, reached, peak = run_ours(size, gated, gap, limit)
+                    row["times"][f"{gap:g}"].append(seconds if reached <= gap else None)
+                    row["ended"] = row["ended"] if np.isfinite(reached) else "cut"
+                    row["peak_GiB"] = max(row.get("peak_GiB", 0.0), peak)
+                    found.append((seconds, reached))
+            else:
+                found, ended = run_peer(name, pythons[name], data, gated, cap, memory)
+                row["ended"] = ended or row["ended"]
+                for gap in GAPS:
+                    row["times"][f"{gap:g}"].append(min((s for s, g in found if g <= gap), default=None))
+            gaps = [g for _, g in found if np.isfinite(g)] + [row["best_gap"]] * (row["best_gap"] is not None)
+            row["best_gap"] = min(gaps, default=None)
+    for row in table.values():
+        print(row, flush=True)
+    return list(table.values())
+
+
+def batches(rounds: int) -> list[dict[str, Any]]:
+    """Targets and penalties solved together against one after the other, at (500, 50, 200) to 1e-3."""
+    from corollary.theory import convex_relu
+    from corollary.theory.convex_relu.first_order import by_admm
+    from corollary.theory.convex_relu.problem import checked
+
+    data = problem(500, 50, 200)
+    X, D, beta = data["X"], data["D"], float(data["beta"])
+    rng = np.random.default_rng(1)
+    Y = data["y"][:, None] + 0.3 * np.std(data["y"]) * rng.standard_normal((len(X), COLUMNS))
+    betas = beta * np.geomspace(0.5, 2.0, COLUMNS)
+
+    def targets(solver: str, gated: bool) -> tuple[Callable[[], object], Callable[[], object]]:
+        def one(y: np.ndarray) -> object:
+            return convex_relu.solve(X, y, beta, D, gated=gated, tol=1e-3, solver=solver)
+
+        return lambda: one(Y), lambda: [one(Y[:, k].copy()) for k in range(COLUMNS)]
+
+    same = checked(X, np.tile(data["y"][:, None], COLUMNS), beta, D, "squared", False)
+    single = checked(X, data["y"], beta, D, "squared", False)
+
+    def quiet(*_: object) -> None: ...
+
+    cases = {
+        f"{COLUMNS} targets, ReLU, ADMM": targets("admm", False),
+        f"{COLUMNS} targets, gated, FISTA": targets("fista", True),
+        f"{COLUMNS} penalties, ReLU, ADMM": (
+            lambda: by_admm(same, 1e-3, 20_000, quiet, betas),
+            lambda: [by_admm(single, 1e-3, 20_000, quiet, betas[[k]]) for k in range(COLUMNS)],
+        ),
+    }
+    rows = []
+    for name, (together, apart) in cases.items():
+        row: dict[str, Any] = {"case": name, "together": [], "apart": [], "commit": commit()}
+        for _ in range(rounds):
+            for key, run in (("together", together), ("apart", apart)):
+                begun = time.process_time()
+                run()
+                row[key].append(time.process_time() - begun)
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
+    return done.stdout.strip()
+
+
+def table(rows: list[dict[str, Any]], batched: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "# Convex two-layer ReLU networks: CPU seconds to a certified gap",
+        "",
+        "CPU seconds, median (range) of interleaved rounds, one thread; × is the peer's median over ours. Gap: our certificate of "
+        "the returned point, projected onto its cones. A peer cut at its cap was still running.",
+        "",
+        "| n, d, P | network | solver | to 1e-3 | × | to 1e-6 | × | best gap | how it ended, cap | GiB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    mine = {(tuple(r["size"]), r["gated"]): r for r in rows if r["solver"] == "corollary"}
+    for r in rows:
+        cells, base = [], mine[tuple(r["size"]), r["gated"]]
+        for gap in base["times"]:
+            times, ref = r["times"][gap], base["times"][gap]
+            reached = [t for t in times if t is not None]
+            enough = len(reached) == len(times)
+            cells.append(
+                harness.spread(reached) if enough else f"in {len(reached)} of {len(times)}" if reached else "no"
+            )
+            known = enough and r is not base and None not in ref
+            cells.append(f"{np.median(reached) / np.median(ref):.2g}" if known else "")
+        kind, size = "gated" if r["gated"] else "ReLU", ", ".join(map(str, r["size"]))
+        ended = f"{r['ended'] or 'stopped by itself'}, {r['cap']:g} s"
+        best = "none" if r["best_gap"] is None else f"{r['best_gap']:.1e}"
+        peak = f"{r['peak_GiB']:.2f}" if "peak_GiB" in r else ""
+        lines.append(f"| {size} | {kind} | {r['solver']} | {' | '.join(cells)} | {best} | {ended} | {peak} |")
+    if batched:
+        lines += ["", "| (500, 50, 200) to 1e-3 | together | one by one | × |", "|---|---|---|---|"]
+    for r in batched:
+        ratio = np.median(r["apart"]) / np.median(r["together"])
+        lines.append(f"| {r['case']} | {harness.spread(r['together'])} | {harness.spread(r['apart'])} | {ratio:.2g} |")
+    return lines
 
 
 def main() -> None:
-    wanted = os.environ.get("COROLLARY_SIZES", "small,medium,large").split(",")
-    cap = float(os.environ.get("COROLLARY_CAP", "1200"))
+    known = ["x".join(map(str, size)) for size in SIZES]
+    wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches"])).split(",")
+    if unknown := set(wanted) - {*known, "batches"}:
+        sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches")
+    cap, memory = float(os.environ.get("COROLLARY_CAP", "1200")), float(os.environ.get("COROLLARY_MEMORY", "12"))
     rounds = int(os.environ.get("COROLLARY_ROUNDS", "3"))
-    rows: list[dict[str, Any]] = []
-    for group in wanted:
-        for size in SIZES[group]:
-            data = problem(*size)
-            for gated in (False, True):
-                cells: dict[str, dict[float, list[float]]] = {}
-                best: dict[str, float] = {}
-                for _ in range(rounds):
-                    for gap in GAPS:
-                        seconds, reached, how = ours(data, gated, gap)
-                        name = "corollary"
-                        best[name] = min(best.get(name, 1.0), reached)
-                        cells.setdefault(name, {}).setdefault(gap, []).append(
-                            seconds if reached <= gap else float("inf")
-                        )
-                    for name in ("pyscnn", "clarabel", "scs"):
-                        found = run_peer(name, data, gated, cap)
-                        best[name] = min([best.get(name, 1.0), *(g for _, g in found)])
-                        for gap in GAPS:
-                            times = [s for s, g in found if g <= gap]
-                            cells.setdefault(name, {}).setdefault(gap, []).append(min(times, default=float("inf")))
-                for name, by_gap in cells.items():
-                    row = {"size": size, "gated": gated, "solver": name, "best_gap": best[name],
-                           **{f"{gap:g}": by_gap[gap] for gap in GAPS}}  # fmt: skip
-                    rows.append(row)
-                    print(row, flush=True)
-                    write(rows, cap)
-
-
-def write(rows: list[dict[str, Any]], cap: float) -> None:
-    def cell(times: list[float]) -> str:
-        finite = [t for t in times if np.isfinite(t)]
-        if not finite:
-            return "not reached"
-        if len(finite) < len(times):
-            return f"reached in {len(finite)} of {len(times)}"
-        return f"{statistics.median(finite):.2f} s [{min(finite):.2f}, {max(finite):.2f}]"
-
-    peers = {name: (HERE / "peers" / f"{name}.txt").read_text().split() for name in ("pyscnn", "cvxpy_convex")}
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    facts = {
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "cap_seconds": cap,
-        "peak_memory_of_ours_GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "commit": git.stdout.strip(),
-        "peers": peers,
-    }
-    lines = [
-        "# Convex two-layer ReLU networks: time to a certified gap",
-        "",
-        f"{facts['cpu']}, {facts['cores']} cores (one thread each; shared, load {facts['load']:.1f}), "
-        f"Python {facts['python']}, NumPy {facts['numpy']}, commit {facts['commit']}; peers cut at {cap:g} s. "
-        "Median [range] over interleaved rounds. Gap: our certificate of the returned point, projected onto its cones.",
-        "",
-        "| n, d, P | network | solver | to 1e-3 | to 1e-6 | best gap |",
-        "|---|---|---|---|---|---|",
-    ]
-    for r in rows:
-        kind = "gated" if r["gated"] else "ReLU"
-        size, times = ", ".join(map(str, r["size"])), " | ".join(cell(r[f"{gap:g}"]) for gap in GAPS)
-        lines.append(f"| {size} | {kind} | {r['solver']} | {times} | {r['best_gap']:.1e} |")
-    lines += ["", f"Peak memory of our process over all of it: {facts['peak_memory_of_ours_GiB']:.2f} GiB."]
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "convex_relu.md").write_text("\n".join(lines) + "\n")
-    (folder / "convex_relu.json").write_text(json.dumps({"facts": facts, "rows": rows}, indent=1, default=str) + "\n")
-
-
-def _cpu() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-        return next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    path = HERE / "results" / "convex_relu.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    rows, batched = before.get("rows", []), before.get("batches", [])
+    for name in wanted:
+        for gated in (False,) if name == "batches" else (True, False):
+            if name == "batches":
+                batched = batches(rounds)
+            else:
+                size = SIZES[known.index(name)]
+                rows = [r for r in rows if (tuple(r["size"]), r["gated"]) != (size, gated)]
+                rows += compare(size, gated, rounds, cap, memory)
+            rows.sort(key=lambda r: (r["size"][0] * r["size"][2], r["gated"]))
+            harness.write_results("convex_relu", table(rows, batched), sorted(set(HOMES.values())), {}, rows=rows,
+                                  batches=batched)  # fmt: skip
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] == "peer":
-        peer(sys.argv[2], sys.argv[3], bool(int(sys.argv[4])), float(sys.argv[5]))
+    if sys.argv[1:2] == ["ours"]:
+        ours(tuple(json.loads(sys.argv[2])), bool(int(sys.argv[3])), float(sys.argv[4]))
     else:
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(harness.ONE_THREAD)
         main()
