@@ -51,7 +51,8 @@ def convergence_tables(data):
     _, arrays = data["tails"][0]
     for k in range(len(arrays["rate"])):
         distance, lam = arrays["distance"][k], float(arrays["rate"][k])
-        last = int(np.argmax(distance < 1e-11 * distance[0])) or len(distance) - 1
+        # the end of the run stands for the limit: near it distances are too small
+        last = int(np.argmax(distance < 1e-11 * distance[0])) or int(0.85 * len(distance))
         anchor = int(np.argmax(distance < 1e-6 * distance[0]))
         for t in range(0, last, 2):
             runs["replicate"].append(k)

@@ -55,9 +55,14 @@ def polytope(n, rng):
 
 
 def pruned(net, X) -> tuple[int, int]:
-    """(neurons after pruning, rank of the neurons' contributions to the fit before)."""
+    """(neurons after pruning, rank of the neurons' contributions before), both on columns of length one to 1e-6.
+
+    A singular value of a subset of the columns is at most that of all of them, so rounding cannot break the bound.
+    """
     Z = np.maximum(X @ np.asarray(net.U), 0) * np.asarray(net.a)[:, 0]
-    return net.prune(X, tol=1e-6).U.shape[1], int(np.linalg.matrix_rank(Z, tol=1e-6 * np.linalg.norm(Z, 2)))
+    size = np.linalg.norm(Z, axis=0)
+    Z = Z[:, size > 0] / size[size > 0]
+    return net.prune(X, tol=1e-6).U.shape[1], int(np.linalg.matrix_rank(Z, tol=1e-6))
 
 
 polytopes = Experiment("mishkin2023optimal.polytopes", EachSeed(polytope), [{"n": 7}], replicates=256, source=polytope)

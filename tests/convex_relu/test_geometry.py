@@ -135,3 +135,17 @@ def test_bad_input_of_the_geometry():
         net.prune()
     with pytest.raises(ValueError, match="columns"):
         net.prune(np.ones((2, 5)))
+
+
+def test_a_fit_that_lies_off_its_cone_by_the_root_of_a_gap_still_has_its_vertex():
+    """A gap of 1e-12 leaves the fit 1e-6 off: here 4e-6, orthogonal to both columns, so the vertex is (2, 3)."""
+    columns = np.linalg.qr(np.random.default_rng(0).standard_normal((7, 3)))[0]
+    fit = columns[:, :2] @ [2.0, 3.0] + 4e-6 * np.max(np.abs(columns[:, :2] @ [2.0, 3.0])) * columns[:, 2]
+    O = convex_relu.OptimalSet(np.eye(2), np.ones(2), np.arange(2), columns[:, :2], fit, fit, 5.0)
+    # least squares in orthonormal columns: a few roundings
+    np.testing.assert_allclose(O.minimal(np.random.default_rng(1)), [2.0, 3.0], rtol=1e-13)
+    with pytest.raises(RuntimeError, match="too coarse"):
+        far = fit + 1e-3 * columns[:, 2]
+        convex_relu.OptimalSet(np.eye(2), np.ones(2), np.arange(2), columns[:, :2], far, far, 5.0).minimal(
+            np.random.default_rng(1)
+        )
