@@ -11,6 +11,7 @@ dimension. Columns of a table are standardised. An input that is always 1 joins 
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +28,22 @@ def two_classes() -> tuple[np.ndarray, np.ndarray]:
 
     Raises FileNotFoundError or ValueError, naming the file, where it cannot be read as what it should be.
     """
-    if path := os.environ.get("COROLLARY_CIFAR10"):
-        X, labels = cifar10(path)
-        X, y = _pair(X, labels, SHIP, BIRD)
-    elif path := os.environ.get("COROLLARY_CSV"):
-        _, table = sources.read_csv(path)
+    return _read(*(os.environ.get(f"COROLLARY_{name}") for name in ("CIFAR10", "CSV", "MNIST")))
+
+
+@cache
+def _read(cifar: str | None, table_file: str | None, mnist: str | None) -> tuple[np.ndarray, np.ndarray]:
+    if cifar:
+        X, y = _pair(*cifar10(cifar), SHIP, BIRD)
+    elif table_file:
+        _, table = sources.read_csv(table_file)
         if table.shape[1] < 2 or set(np.unique(table[:, -1])) != {0.0, 1.0}:
-            raise ValueError(
-                f"{path}: the last column must be the label, 0 or 1, both present, after at least one input"
-            )
+            raise ValueError(f"{table_file}: the last column must be the label, 0 or 1, both present, after an input")
         X, y = table[:, :-1], 2 * table[:, -1] - 1
         spread = X.std(axis=0)
         X = (X - X.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     else:
-        path = os.environ.get("COROLLARY_MNIST")
-        X, labels = sources.mnist(path) if path else sources.digits()
+        X, labels = sources.mnist(mnist) if mnist else sources.digits()
         if labels is None:
             raise ValueError("COROLLARY_MNIST names a file of images alone; expected a folder that holds labels too")
         X, y = _pair(X, labels, 3, 8)

@@ -54,8 +54,9 @@ def learning(count, patterns, steps, rng):
 
 
 early = Experiment(
-    "bai2022.early", EachSeed(learning), [{"count": 40, "patterns": 15, "steps": 20}], replicates=128, source=learning
-)
+    "bai2022.early", EachSeed(learning), [{"count": 40, "patterns": 15, "steps": 16}], replicates=128, block=8,
+    source=learning,
+)  # fmt: skip
 
 early_accuracy = Claim(
     r"\text{from iteration 12 on ADMM's iterate has 95 \% of the optimum's accuracy, or more}",

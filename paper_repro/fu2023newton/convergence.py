@@ -130,7 +130,11 @@ printed_alpha = Claim(
     r"\alpha = 2/\|SS^\top\|_2 \Rightarrow M_1 u = 0,\ (I - M_k S)u = u \text{ for all } k \ge 1"
     r"\text{ in the top eigendirection } u",
     Identity(
-        top_direction, stays_at_one, growth=32, because="M_1u is a rounding error, which Newton doubles each step"
+        top_direction,
+        stays_at_one,
+        growth=128,
+        because="(1 − αλ²)^{2^5} at αλ² = 2: a relative rounding of λ comes back 4·2^5 times; "
+        "M_1u is a rounding error, which Newton doubles each step",
     ),
     id="fu2023newton.printed-alpha",
     where="Section 3, choice of α",

@@ -242,7 +242,8 @@ critical = Claim(
              "so float32 input is answered in float64"),
     id="pilanci2020.critical-beta",
     where="The dual's constraint at ν = y",
-    measure=Experiment("pilanci2020.plane", EachSeed(draw_plane), [{"n": 9}], replicates=32, source=draw_plane),
+    # of 9 rows one draw in 30 lies in a half-plane, and there the linear model is right; of 24, one in 350 000
+    measure=Experiment("pilanci2020.plane", EachSeed(draw_plane), [{"n": 24}], replicates=32, source=draw_plane),
     rivals={
         "half of it (ν = y/2, as for the logistic loss)": lambda X, y: by_angles(X, y) / 2,
         "of the linear model: ‖Xᵀy‖": lambda X, y: float(np.linalg.norm(np.asarray(X, float).T @ np.asarray(y, float))),
