@@ -51,7 +51,10 @@ def parametrizations() -> list[Abc]:
 
 @derivation(of=(abc.regime, abc.between, abc.parametrization), method="rational")
 def abc_exponents() -> Steps:
-    """Power counting over two steps, the readout first, then the hidden layers through the moved readout."""
+    """Δf ~ n^{−r} by counting powers over two steps: the readout first, then the hidden layers through it.
+
+    (a + θ, b − θ, c − 2θ) counts as (a, b, c); r = 0 is feature learning, r = 1/2 the kernel regime.
+    """
     table = {("ntk", 2): -0.5, ("standard 1/n", 2): -0.5, ("mup", 2): 0.0, ("mean field", 1): 0.0, ("mup", 4): 0.0}
     found = {k: float(counted(abc.parametrization(*k))[1]) for k in table}  # pyright: ignore[reportArgumentType]
     yield step("−r of the paper's Table 1, counted", found, holds=found == table)
@@ -87,7 +90,10 @@ def exact_moments(n: int, d: int, o: int) -> tuple[Any, Any, Any]:
 
 @derivation(of=(feature_learning.outputs, feature_learning.descent_step), method="symbolic")
 def linear_mup_step() -> Steps:
-    """Every weight differentiated and moved at learning rate n η, at two neurons, two inputs' dimensions, two points."""
+    """M ← A M A with A = I − η [[0, G], [Gᵀ, 0]]: every weight differentiated and moved at learning rate n η.
+
+    Two neurons, two input dimensions, two points, symbols throughout.
+    """
     n, d, o = 2, 2, 1
     u, v, x = exact_moments(n, d, o)
     y = sp.Matrix(2, o, sp.symbols("y:2"))
@@ -128,7 +134,7 @@ def linear_mup_step() -> Steps:
 
 @derivation(of=feature_learning.trajectory, method="symbolic")
 def linear_mup_fluctuation() -> Steps:
-    """Var of the entries of M_0, and the derivative of two written-out steps at one input, one output."""
+    """Var f = (∇f)ᵀ C ∇f / n, C = n Cov of the entries of M_0: f differentiated through two steps at one input, output."""
     z = sp.symbols("z1:4")
 
     def mean(e):
@@ -170,7 +176,7 @@ def linear_mup_fluctuation() -> Steps:
 
 @derivation(of=feature_learning.mode_flow, method="symbolic")
 def linear_mup_modes() -> Steps:
-    """The flow of M on one mode, its constant of motion, and its solution."""
+    """dM/dt = −(BM + MB) on one mode: p² − q² does not move, and q = 2w/(1 − w²) solves it."""
     p, q, t = sp.symbols("p q t", positive=True)
     B = sp.Matrix([[0, q - s], [q - s, 0]])
     M = sp.Matrix([[p, q], [q, p]])
