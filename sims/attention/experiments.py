@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from corollary.arrays import Array, Namespace, to_numpy
-from corollary.sims.attention.model import Tasks, logits, selected
-from corollary.sims.attention.path import constrained
+from corollary.sims.attention.model import Tasks, selected
+from corollary.sims.attention.path import constrained, constrained_kq, excess
 from corollary.sims.attention.training import train_kq, train_w
 
 Target = Callable[..., np.ndarray]
@@ -56,7 +56,8 @@ def convergence(
 
     Point: steps, rate, record_at. Starts: W = 0; K and Q with entries uniform on ±1/√d (torch's default).
     For p in w, kq: p_frobenius, p_nuclear (R, times): cosines; p_attention (R, times): mean top probability;
-    p_ratio (R,): margin of W/‖W‖ over the optimum, in the norm of p; p_global (R,): all tokens are the best scored;
+    p_ratio (R,): margin of W/‖W‖ over the optimum, in the norm of p, p_short (R,): 1 − that; p_pair (R, 2): 1 − cos at
+    the end, nuclear and Frobenius; p_global (R,): all tokens are the best scored;
     p_towards (R,): ⟨Ŵ − F̂, N̂ − F̂⟩/‖N̂ − F̂‖², 0 at the Frobenius, 1 at the nuclear solution.
     A replicate whose tokens no W separates (not trained to saturation) is an error of `target`.
     """
@@ -94,6 +95,8 @@ def convergence(
             towards[b] = np.sum((U - f) * (g - f)) / np.sum((g - f) ** 2)
         out |= {f"{name}_{key}": xp.asarray(v) for key, v in values.items()}
         out |= {f"{name}_ratio": xp.asarray(ratio), f"{name}_towards": xp.asarray(towards)}
+        turned = [1 - values[key][:, -1] for key in ("nuclear", "frobenius")]
+        out |= {f"{name}_pair": xp.asarray(np.stack(turned, axis=1)), f"{name}_short": xp.asarray(1 - ratio)}
         out[f"{name}_global"] = xp.asarray(np.all(choice == γ.argmax(axis=-1), axis=-1).astype(float))
     return out
 
@@ -151,33 +154,34 @@ def rates(point: Any, seeds: Sequence[Any], xp: Namespace, *, target: Target, de
     return {key: xp.asarray(v) for key, v in out.items()}
 
 
-def selection(point: Any, seeds: Sequence[Any], xp: Namespace, *, device: Any = None) -> dict[str, Array]:
-    """Which tokens normalised descent on W from 0 ends at (the paper's bars). Point: rate, steps.
-
-    is_global, is_local, unsaturated (R,), 0/1 and summing to 1: all tokens the best scored; not so, but every attention
-    above 0.9; some attention below.
-    """
-    tasks, _ = stacked(point, seeds, xp, device)
-    zero = xp.zeros((tasks.X.shape[0], point["d"], point["d"]), dtype=tasks.X.dtype, device=device)
-    W = train_w(tasks, zero, rate=point["rate"], steps=point["steps"])
-    best = to_numpy(xp.all(selected(tasks, W) == xp.argmax(tasks.scores, axis=-1), axis=-1))
-    a = to_numpy(logits(tasks, W))
-    top = 1 / np.exp(a - a.max(axis=-1, keepdims=True)).sum(axis=-1)
-    sharp = (top > 0.9).all(axis=-1)
-    flags = {"is_global": best & sharp, "is_local": ~best & sharp, "unsaturated": ~sharp}
-    return {key: xp.asarray(v.astype(float)) for key, v in flags.items()}
-
-
 def regularisation_path(
     point: Any, seeds: Sequence[Any], xp: Namespace, *, target: Target, device: Any = None
 ) -> dict[str, Array]:
-    """gap (R, radii): 1 − (margin of W(R)/R)·‖W^mm‖ along the path at point["radii"], for the best-scored tokens."""
+    """Along point["radii"], for the best-scored tokens, over ‖W‖_F = R or, point["over"] = "kq", (‖K‖² + ‖Q‖²)/2 = R.
+
+    gap (R, radii): 1 − (margin of W(R)/R)·optimum in the norm of the constraint; halved (R,): the last but one over the
+    last. The path starts at the better of two
+    local minima, from the target's direction and from a random one, and goes on from radius to radius.
+    """
     gaps = np.zeros((len(seeds), len(point["radii"])))
     for r, seed in enumerate(seeds):
-        X, Z, γ = draw(point, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        X, Z, γ = draw(point, rng)
         chosen = γ.argmax(axis=1)
-        F = W = target(X, Z, chosen, "frobenius")
+        over_kq = point.get("over", "w") == "kq"
+        F = target(X, Z, chosen, "nuclear" if over_kq else "frobenius")
+        size = np.linalg.norm(F, "nuc" if over_kq else "fro")
+        U, S, V = np.linalg.svd(F)
+        noise = rng.standard_normal((3, *F.shape))
+        at = [(U * S**0.5, V.T * S**0.5), (noise[0], noise[1])] if over_kq else [(F,), (noise[2],)]
+
+        def step(radius: float, start: tuple, over_kq: bool = over_kq, X=X, Z=Z, γ=γ) -> tuple:
+            return constrained_kq(X, Z, γ, radius, start) if over_kq else (constrained(X, Z, γ, radius, *start),)
+
+        def matrix(factors: tuple) -> np.ndarray:
+            return factors[0] @ factors[1].T if len(factors) == 2 else factors[0]
+
         for k, radius in enumerate(point["radii"]):
-            W = constrained(X, Z, γ, radius, W)
-            gaps[r, k] = 1 - least_margin(X, Z, chosen, W) / radius * np.linalg.norm(F)
-    return {"gap": xp.asarray(gaps)}
+            at = [min((step(radius, a) for a in at), key=lambda a: excess(X, Z, γ, matrix(a))[0])]
+            gaps[r, k] = 1 - least_margin(X, Z, chosen, matrix(at[0])) / radius * size
+    return {"gap": xp.asarray(gaps), "halved": xp.asarray(gaps[:, -2] / gaps[:, -1])}

@@ -1,4 +1,4 @@
-r"""The regularisation path: argmin of L over ‖W‖_F = R, with all optimal tokens within reach. Host only (L-BFGS).
+r"""The regularisation path: argmin of L over ‖W‖_F = R, or over (‖K‖² + ‖Q‖²)/2 = R with W = K Qᵀ. Host only (L-BFGS).
 
 ln(L − L*) is minimised over directions, L* = lim L when every sequence selects its best token:
 ℓ(f) − ℓ(f*) = log1p(σ(−f*) expm1(f* − f)) with f* − f = Σ_t s_t (γ* − γ_t), free of cancellation.
@@ -42,3 +42,30 @@ def constrained(X: np.ndarray, Z: np.ndarray, γ: np.ndarray, radius: float, sta
     found = scipy.optimize.minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
     V = found.x.reshape(d, d)
     return radius * V / np.linalg.norm(V)
+
+
+def constrained_kq(
+    X: np.ndarray, Z: np.ndarray, γ: np.ndarray, radius: float, start: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(K, Q), (d, d) each, minimising ln(L − L*) on (‖K‖² + ‖Q‖²)/2 = radius, found from `start`.
+
+    With m = d columns the constraint on W = K Qᵀ is ‖W‖_* ≤ radius, so W follows the path of the nuclear norm.
+    """
+    d = len(start[0])
+
+    def split(v: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        size = float(np.linalg.norm(v))
+        K, Q = (np.sqrt(2 * radius) / size) * v.reshape(2, d, d)
+        return K, Q, size
+
+    def objective(v: np.ndarray) -> tuple[float, np.ndarray]:
+        K, Q, size = split(v)
+        value, G = excess(X, Z, γ, K @ Q.T)
+        pull = np.stack([G @ Q, G.T @ K]).ravel() * np.sqrt(2 * radius) / size
+        u = v / size
+        return value, pull - (pull @ u) * u
+
+    options = {"maxiter": 20000, "maxfun": 60000, "ftol": 1e-16, "gtol": 1e-10, "maxcor": 30}
+    found = scipy.optimize.minimize(objective, np.stack(start).ravel(), jac=True, method="L-BFGS-B", options=options)
+    K, Q, _ = split(found.x)
+    return K, Q

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from corollary.sims.attention import experiments, model, path, training
+from corollary.sims.attention import experiments, model, path, selection, training
 from corollary.theory import attention
 
 POINT = {"n": 4, "T": 5, "d": 6}
@@ -117,7 +117,7 @@ def test_experiments_do_not_depend_on_the_block(backend):
         assert to_numpy(v)[1] == pytest.approx(to_numpy(alone[key])[0], abs=1e-9), key
     assert to_numpy(all_at_once["w_frobenius"])[:, -1].min() > 0.95
     assert abs(to_numpy(all_at_once["w_towards"])).max() < 0.3 < 0.7 < to_numpy(all_at_once["kq_towards"]).min()
-    bars = experiments.selection(point, seeds, backend.xp, device=backend.device)
+    bars = selection.bars(point, seeds, backend.xp, device=backend.device)
     assert sum(to_numpy(bars[k]) for k in ("is_global", "is_local", "unsaturated")) == pytest.approx(np.ones(3))
 
 
