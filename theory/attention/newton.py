@@ -19,6 +19,7 @@ import scipy.linalg
 from corollary.theory.attention.certificate import Infeasible, gordan_residual
 from corollary.theory.attention.problem import Rows
 
+POSV: Any = scipy.linalg.get_lapack_funcs("posv")  # of float64
 DIRECT = 1500  # a Cholesky factor of this order costs 1e9 operations; beyond, conjugate gradients win (measured)
 OUTER = 40  # λ converges linearly with a factor that falls as σ grows tenfold a time; 3 to 10 suffice
 GORDAN = 1e-10  # relative residual of A*μ = 0 at which a problem counts as infeasible: ‖W‖ ≥ 1e10/row norm otherwise
@@ -94,14 +95,22 @@ def _newton_step(rows: Rows, on, target, σ, w, gradient, tolerance) -> np.ndarr
         G = rows.gram(S) / np.outer(norms[S], norms[S])
         G[np.diag_indices(k)] += 1 / σ
         full = np.zeros(len(norms))
-        full[S] = scipy.linalg.solve(G, target[S], assume_a="pos") / norms[S]
+        full[S] = _solve(G, target[S]) / norms[S]
         return rows.adjoint(full) - w
     if p <= DIRECT:
         R = rows.dense(S) / norms[S, None]
         H = R.T @ R
         H[np.diag_indices(p)] += 1 / σ
-        return scipy.linalg.solve(H, R.T @ target[S], assume_a="pos") - w
+        return _solve(H, R.T @ target[S]) - w
     return _conjugate_gradients(rows, np.where(on, 1 / norms, 0.0), σ, gradient, tolerance)
+
+
+def _solve(G: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """G⁻¹ b by Cholesky; LAPACK itself, since scipy.linalg.solve's checks cost more than it for a hundred unknowns."""
+    _, x, info = POSV(G, b, overwrite_a=True)
+    if info:
+        raise np.linalg.LinAlgError(f"a Newton system of order {len(b)} is not positive definite (pivot {info})")
+    return x
 
 
 def _conjugate_gradients(rows: Rows, mask, σ, gradient, tolerance) -> np.ndarray:
