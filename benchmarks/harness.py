@@ -9,10 +9,11 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def peer_python(name: str) -> str | None:
             return None
         stamp.touch()
     return str(python)
+
+
+def limited(cap: float) -> Callable[[], None]:
+    """Sets the CPU seconds of the process about to start (preexec_fn); past them it ends with SIGXCPU."""
+    return lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(cap), int(cap) + 5))
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
