@@ -110,3 +110,30 @@ def two_forms(
         out[f"size_{name}"] = np.stack([np.linalg.norm(at, axis=(1, 2)) for at in path], axis=1)
     out["pair"] = np.stack([out["log"][:, -1], out["naive"][:, -1]], axis=1)
     return {name: xp.asarray(v) for name, v in out.items()}
+
+
+def growth(point: Any, seeds: Sequence[Any], xp: Namespace, *, target: Target, device: Any = None) -> dict[str, Array]:
+    """‖W‖/‖W^mm‖ of the tokens each run chose, and ln t: plain_size, flow_size, plain_time, flow_time (R, times).
+
+    Point: n, T, d, rate and record_at of normalised steps, plain_rate and plain_at of plain descent.
+    """
+    tasks, _ = stacked(point, seeds, xp, device)
+    X, Z, _ = (to_numpy(a) for a in tasks)
+    out: dict[str, Array] = {}
+    for name, rate, times in (
+        ("plain", point["plain_rate"], point["plain_at"]), ("flow", point["rate"], point["record_at"])
+    ):  # fmt: skip
+        sizes: list[np.ndarray] = []
+        clock: list[np.ndarray] = []
+
+        def record(k: int, W: Array, log_time: Any, sizes: list = sizes, clock: list = clock) -> None:
+            sizes.append(np.linalg.norm(to_numpy(W), axis=(1, 2)))
+            clock.append(to_numpy(log_time))
+
+        W = train_w(tasks, _zero(tasks), rate=rate, steps=max(times), normalised=name == "flow", record=record,
+                    record_at=times)  # fmt: skip
+        choice = to_numpy(selected(tasks, W))
+        best = [np.linalg.norm(target(X[b], Z[b], choice[b], "frobenius")) for b in range(len(X))]
+        out[f"{name}_size"] = xp.asarray(np.stack(sizes, axis=1) / np.array(best)[:, None])
+        out[f"{name}_time"] = xp.asarray(np.stack(clock, axis=1))
+    return out

@@ -44,7 +44,7 @@ def trajectories(
 ) -> dict[str, Array]:
     """Point: layout, T, rate, record_at. X, Z, chosen; w, kq (R, times, 2, 2): W(k) z_i; w_ray, kq_ray: W^mm z_i.
 
-    Drawn again, as the paper's pictures were chosen: what no W separates (`target` raises ValueError), and runs that end
+    Drawn again, as the pictures were chosen: what no W separates (`target` raises ValueError), and runs that end
     at other tokens than the best. Raises RuntimeError after 50 draws.
     """
     out: dict[str, list[np.ndarray]] = {name: [] for name in ("X", "Z", "chosen", "w", "kq", "w_ray", "kq_ray")}

@@ -15,17 +15,24 @@ from typing import NamedTuple
 import numpy as np
 
 from corollary.arrays import require_floating
-from corollary.theory.attention.certificate import Certificate, Unconverged, certify
+from corollary.theory.attention.certificate import Certificate, Infeasible, Unconverged, certify
 from corollary.theory.attention.newton import least_norm
 from corollary.theory.attention.problem import Vectors, checked_tokens
 
+TIED = 1e-12  # a row this small beside its own norm, once the equalities are eliminated, is rounding
+
 
 class MultiToken(NamedTuple):
-    """W_svm, W_fin (d, d) and the certificate of W_svm in the subspace of the equalities."""
+    """W_svm, W_fin (d, d) and the certificate of W_svm in the subspace of the equalities.
+
+    multipliers (n, T) ≥ 0 of the inequalities, 0 at selected tokens: W_svm = A*λ less its part in the span of the
+    equalities' rows, and certificate.dual = Σλ/‖that‖.
+    """
 
     W_svm: np.ndarray
     W_fin: np.ndarray
     certificate: Certificate
+    multipliers: np.ndarray
 
 
 def multi_token(
@@ -61,7 +68,19 @@ def multi_token(
         w_fin = np.linalg.lstsq(E, ratios[tied], rcond=1e-12)[0]
         if not np.allclose(E @ w_fin, ratios[tied], atol=1e-8):
             raise ValueError("the ratios of the selected tokens fit no W: more equalities than d² entries can meet")
-    reduced = Vectors(rows[~O] @ N)
+    free = rows[~O] @ N
+    bound = np.flatnonzero(np.linalg.norm(free, axis=1) <= TIED * np.linalg.norm(rows[~O], axis=1))
+    if len(bound):
+        i, t = (int(k) for k in np.argwhere(~O)[bound[0]])
+        weights = np.zeros(len(free))
+        weights[bound[0]] = 1.0
+        raise Infeasible(
+            f"infeasible by construction: in sequence {i} the equalities of the selected tokens decide the margin over "
+            f"token {t}, as 0: its difference from them lies in their span",
+            weights,
+            0.0,
+        )
+    reduced = Vectors(free)
 
     def done(w: np.ndarray, λ: np.ndarray) -> Certificate | None:
         certificate = certify(reduced, w, λ)
@@ -72,4 +91,7 @@ def multi_token(
         best = certify(reduced, w, λ)
         raise Unconverged(f"stopped at a relative gap of {best.gap:.2g}; {gap:g} was asked for", best)
     w = w / certificate.min_margin
-    return MultiToken((N @ w).reshape(d, d), w_fin.reshape(d, d), certify(reduced, w, λ))
+    λ = λ * np.linalg.norm(w) / np.linalg.norm(reduced.adjoint(λ))  # in the scale of KKT
+    full = np.zeros((n, T))
+    full[~O] = λ
+    return MultiToken((N @ w).reshape(d, d), w_fin.reshape(d, d), certify(reduced, w, λ), full)
