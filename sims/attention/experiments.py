@@ -54,7 +54,8 @@ def convergence(
 ) -> dict[str, Array]:
     """W and (K, Q) by normalised descent, against both solutions for the tokens each selected at the end.
 
-    Point: steps, rate, record_at. Starts: W = 0; K and Q with entries uniform on ±1/√d (torch's default).
+    Point: steps, rate, record_at. Starts: W from 0, not at random; K and Q with entries uniform on ±1/√d (torch's
+    default).
     For p in w, kq: p_frobenius, p_nuclear (R, times): cosines; p_attention (R, times): mean top probability;
     p_ratio (R,): margin of W/‖W‖ over the optimum, in the norm of p, p_short (R,): 1 − that; p_pair (R, 2): 1 − cos at
     the end, nuclear and Frobenius; p_global (R,): all tokens are the best scored;
@@ -109,12 +110,13 @@ def _top_probability(X: np.ndarray, Z: np.ndarray, W: np.ndarray) -> float:
 def rates(point: Any, seeds: Sequence[Any], xp: Namespace, *, target: Target, device: Any = None) -> dict[str, Array]:
     """Normalised descent from W = 0: slopes against the step number, and the growth of ‖W‖ in log time.
 
-    Point: rate, steps (a multiple of 8). Runs are drawn from a seed until one selects the same tokens over its last
-    half (`given`); stable (R,): whether the first did. Of that run: margin_slope, cosine_slope (R,): between steps/4
+    Point: rate, steps (at least 16). Runs are drawn from a seed until one selects the same tokens over its last half
+    (`given`): compared at nine times, steps/2, steps/2 + steps/16, …, steps, so that a change and back between two of
+    them is not seen; stable (R,): whether the first did. Of that run: margin_slope, cosine_slope (R,): between steps/4
     and steps; growth (R,): (d‖W‖/d ln t)/‖W^mm‖ between steps/2 and steps. Raises RuntimeError after 50 unstable runs.
     """
     steps = point["steps"]
-    times = [steps // 8, steps // 4, steps // 2, steps]
+    times = [steps // 4, *(steps // 2 + k * (steps - steps // 2) // 8 for k in range(9))]
     out = {key: np.full(len(seeds), np.nan) for key in ("margin_slope", "cosine_slope", "growth", "stable")}
     rngs, waiting = [np.random.default_rng(seed) for seed in seeds], list(range(len(seeds)))
     for attempt in range(50):
@@ -129,23 +131,22 @@ def rates(point: Any, seeds: Sequence[Any], xp: Namespace, *, target: Target, de
         train_w(tasks, zero, rate=point["rate"], steps=steps, record=record, record_at=times)
         still = []
         for b, r in enumerate(waiting):
-            same = bool(np.all(path[2][2][b] == path[3][2][b]))
+            same = all(np.array_equal(choice[b], path[-1][2][b]) for _, _, choice in path[1:])
             if attempt == 0:
                 out["stable"][r] = float(same)
             if not same:
                 still.append(r)
                 continue
             X, Z = to_numpy(tasks.X)[b], to_numpy(tasks.Z)[b]
-            chosen = path[3][2][b]
+            (quarter, *_), (half, half_time, _), (end, end_time, chosen) = ([a[b] for a in path[k]] for k in (0, 1, -1))
             F = target(X, Z, chosen, "frobenius")
             size = np.linalg.norm(F)
-            gap = [1 - least_margin(X, Z, chosen, W[b]) / np.linalg.norm(W[b]) * size for W, _, _ in path]
-            turn = [0.5 * np.linalg.norm(W[b] / np.linalg.norm(W[b]) - F / size) ** 2 for W, _, _ in path]
-            span = np.log(times[3] / times[1])
-            out["margin_slope"][r] = np.log(gap[3] / gap[1]) / span
-            out["cosine_slope"][r] = np.log(turn[3] / turn[1]) / span
-            grown = np.linalg.norm(path[3][0][b]) - np.linalg.norm(path[2][0][b])
-            out["growth"][r] = grown / (path[3][1][b] - path[2][1][b]) / size
+            gap = [1 - least_margin(X, Z, chosen, W) / np.linalg.norm(W) * size for W in (quarter, end)]
+            turn = [0.5 * np.linalg.norm(W / np.linalg.norm(W) - F / size) ** 2 for W in (quarter, end)]
+            span = np.log(times[-1] / times[0])
+            out["margin_slope"][r] = np.log(gap[1] / gap[0]) / span
+            out["cosine_slope"][r] = np.log(turn[1] / turn[0]) / span
+            out["growth"][r] = (np.linalg.norm(end) - np.linalg.norm(half)) / (end_time - half_time) / size
         waiting = still
         if not waiting:
             break

@@ -74,6 +74,33 @@ def test_pairs_of_the_wedge():
     assert (pairs["pathwise"][:, 0] >= pairs["random"][:, 0]).all()
 
 
+@guards(attention.forgetting)
+def test_forgetting_by_hand_and_bad_input():
+    """F = max (1 − b w)₊²; NaN, shapes and no rows are errors."""
+    B = np.array([[1.0, 0.0], [0.0, 2.0]])
+    assert attention.forgetting(np.array([0.5, 0.0]), B) == 1.0
+    assert attention.forgetting(np.array([0.5, 1.0]), B) == 0.25 and attention.forgetting(np.ones(2), B) == 0
+    for w, data, words in (([np.nan, 1], B, "NaN"), ([1.0], B, "expected"), ([1.0, 1.0], B[:0], "empty"),
+                           ([1.0, 1.0], B * np.nan, "NaN")):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            attention.forgetting(np.array(w), data)
+
+
+def test_tasks_that_are_not_separable_together():
+    """Separable one by one, not jointly: the projections would alternate; one error, Gordan's weights over all rows."""
+    one, other = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[-1.0, 0.0]])
+    for ask in (lambda t: attention.sequential_max_margin(t, [0, 1, 0, 1]), attention.contraction):
+        with pytest.raises(attention.Infeasible, match="but not all together") as caught:
+            ask([one, other])
+        assert caught.value.weights == pytest.approx([0.5, 0, 0.5], abs=1e-9)
+        with pytest.raises(attention.Infeasible, match="task 1: the data are not linearly separable"):
+            ask([one, np.concatenate([other, -other])])
+    with pytest.raises(ValueError, match="no tasks"):
+        attention.sequential_max_margin([], [])
+    with pytest.raises(ValueError, match="finite numbers"):
+        attention.project_margin(np.array([np.nan, 0.0]), one)
+
+
 PROOFS = [proofs.projections_contract, proofs.weak_regularisation_to_first_order]
 
 

@@ -26,6 +26,18 @@ def test_the_gap_is_the_sum_over_rows_and_steps():
             attention.perceptron_gap(B, 6, bad)
 
 
+def test_bad_steps_and_data_beyond_the_range_of_squares():
+    """Negative or fractional steps, norms below 1e-100 or above 1e100: one error each; no step is no step."""
+    B = np.array([[1.0, 0.0], [1.0, 1.0]])
+    for steps in (-1, 2.0):
+        with pytest.raises(ValueError, match="integer >= 0"):
+            attention.perceptron(B, steps)  # pyright: ignore[reportArgumentType]
+    assert attention.perceptron(B, 0).tolist() == [[0, 0]]
+    for scale in (1e-200, 1e200):
+        with pytest.raises(ValueError, match="rescale the data"):
+            attention.hard_margin(scale * B)
+
+
 @guards(attention.imbalanced_example, attention.imbalanced_steps)
 def test_the_imbalanced_example():
     """Its rows; its steps are those of the perceptron; where the walk is another, an error."""

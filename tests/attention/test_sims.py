@@ -145,3 +145,26 @@ def test_rates_experiment():
     point = {**POINT, "radii": [20.0, 40.0]}
     gap = experiments.regularisation_path(point, seeds, namespace_for("cpu"), target=target)["gap"]
     assert (gap[:, 0] > gap[:, 1]).all() and (gap > 0).all()
+
+
+@pytest.mark.parametrize("when", [1, 4, 8])
+def test_a_change_of_tokens_at_any_recorded_time_of_the_last_half_makes_a_run_unstable(monkeypatch, when):
+    """Tokens of one run changed at one of the nine times after steps/2, and back: drawn again; before: nothing."""
+    from corollary.arrays import namespace_for
+
+    seeds, seen, honest = [np.random.SeedSequence([8, k]) for k in range(2)], [], experiments.selected
+
+    def meddled(tasks, W):
+        chosen = np.array(honest(tasks, W))
+        seen.append(len(seen))
+        if seen[-1] == at:
+            chosen[1, 0] = (chosen[1, 0] + 1) % 5
+        return chosen
+
+    monkeypatch.setattr(experiments, "selected", meddled)
+    run = lambda: experiments.rates({**POINT, "rate": 0.1, "steps": 400}, seeds, namespace_for("cpu"), target=target)  # noqa: E731
+    at = 0  # steps/4: not in the last half
+    before = run()["stable"]
+    seen.clear()
+    at = when
+    assert before.tolist() == [1, 1] and run()["stable"].tolist() == [1, 0]

@@ -4,10 +4,10 @@
     sol.W, sol.objective, sol.multipliers, sol.certificate.gap
     attention.support_tokens(sol), attention.locally_optimal(sol, scores), attention.feasible(X, Z, chosen)
 
-`svm` the attention-SVM (Tarzanagh et al. 2023), `svm_batch` many at once on any backend,
-`multi_token` the program for
-nonlinear heads. `hard_margin`, `perceptron`, `normalised_perceptron` linear separation (Tyurin 2024),
-`sequential_max_margin` continual learning (Evron et al. 2023), `collapse` deep linear networks (Dang et al. 2023).
+`svm` the attention-SVM (Tarzanagh et al. 2023), with rank=m for K, Q of m columns (local minima: see there),
+`svm_batch` many at once on any backend, `multi_token` the program for nonlinear heads. `hard_margin`, `perceptron`
+linear separation (Tyurin 2024), `sequential_max_margin` continual learning (Evron et al. 2023), `collapse` deep linear
+networks (Dang et al. 2023).
 """
 
 from corollary.theory.attention.certificate import Certificate, Infeasible, Unconverged

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, to_numpy
-from corollary.theory.attention.certificate import Unconverged
-from corollary.theory.attention.problem import checked_choice, checked_tokens, differences
+from corollary.theory.attention.certificate import Infeasible, Unconverged
+from corollary.theory.attention.problem import checked_choice, checked_tokens, differences, scales
 
 CHECK = 25  # steps between certificates, each of which costs half a step
 
@@ -109,18 +109,29 @@ def svm_batch(X: Array, Z: Array, chosen: Array, *, gap: float = 1e-9, steps: in
     """Frobenius attention-SVMs of B problems at once: X (B, n, T, d), Z (B, n, d), chosen (B, n). Source: `svm`.
 
     W is scaled to least margin 1. All problems must be feasible, and N/d² not much above 1 (else `svm`, one by one).
-    Raises TypeError or ValueError as `svm` does; Unconverged, carrying all gaps, if some problem misses the gap: it is
-    infeasible or ill-conditioned, and `svm` tells which.
+    Raises TypeError or ValueError as `svm` does; Infeasible, with weights (B, n, T−1), for another token that equals
+    the chosen one; Unconverged, carrying all gaps, if some problem misses the gap: it is infeasible or
+    ill-conditioned, and `svm` tells which.
     """
     xp = checked_tokens(X, Z, batch=True)
     B, n, T, _ = X.shape
     choice = checked_choice(chosen, (B, n), T)
-    D = xp.asarray(differences(to_numpy(X), choice), dtype=X.dtype, device=device(X))
-    same = to_numpy(xp.all(D == 0, axis=-1))
-    if same.any():
-        b, i, _ = (int(k) for k in np.argwhere(same)[0])
-        raise ValueError(f"problem {b}, sequence {i}: another token equals the chosen one, so no W separates them")
-    answer, taken = solve_dual(D, Z, gap=gap, steps=steps)
+    with np.errstate(over="ignore"):  # `scales` refuses it
+        host = differences(to_numpy(X), choice)
+    same = np.argwhere((host == 0).all(axis=-1))
+    if len(same):
+        b, i, t = (int(k) for k in same[0])
+        weights = np.zeros(host.shape[:-1])
+        weights[b, i, t] = 1.0
+        raise Infeasible(
+            f"infeasible by construction: in problem {b}, sequence {i} token {t + int(t >= choice[b, i])} equals the "
+            f"chosen token {int(choice[b, i])}, so their scores agree for every W; drop the duplicate",
+            weights,
+            0.0,
+        )
+    x, z = scales(host, to_numpy(Z), float(np.finfo(host.dtype).max) ** (1 / 3))
+    D = xp.asarray(host / host.dtype.type(x), dtype=X.dtype, device=device(X))
+    answer, taken = solve_dual(D, Z / z, gap=gap, steps=steps)
     missed = np.flatnonzero(~(to_numpy(answer.gap) <= gap))
     if len(missed):
         raise Unconverged(
@@ -128,4 +139,6 @@ def svm_batch(X: Array, Z: Array, chosen: Array, *, gap: float = 1e-9, steps: in
             "they are infeasible or ill-conditioned: solve them with svm(...), which tells which",
             to_numpy(answer.gap),
         )
-    return answer
+    W, λ, primal, dual, reached, margin = answer
+    s = x * z
+    return Batch(W / s, λ / (s * s), primal / s, dual / s, reached, margin)

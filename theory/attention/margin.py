@@ -43,7 +43,14 @@ def signed(B: np.ndarray) -> Vectors:
         raise Infeasible(
             f"data row {zero[0]} is zero: no w gives it a positive margin; drop it", np.eye(len(B))[zero[0]], 0.0
         )
-    return Vectors(B.astype(float))
+    with np.errstate(over="ignore", under="ignore"):
+        rows = Vectors(B.astype(float))
+    if not (1e-100 <= rows.norms.min() and rows.norms.max() <= 1e100):
+        raise ValueError(
+            f"rows have norms {rows.norms.min():.1g} to {rows.norms.max():.1g}: squares leave float64's range beyond "
+            "1e-100 to 1e100; rescale the data"
+        )
+    return rows
 
 
 def hard_margin(B: np.ndarray, *, gap: float = 1e-10) -> Margin:
@@ -80,8 +87,8 @@ def project_margin(start: np.ndarray, B: np.ndarray, *, inside: np.ndarray | Non
     ½‖w' − P‖². Raises TypeError, ValueError, Infeasible, Unconverged (error above 1e-6 of ‖w'‖).
     """
     rows, start = signed(B), np.asarray(start, dtype=float)
-    if start.shape != (B.shape[1],):
-        raise ValueError(f"start has shape {start.shape}; expected ({B.shape[1]},)")
+    if start.shape != (B.shape[1],) or not np.isfinite(start).all():
+        raise ValueError(f"start = {start!r}; expected {B.shape[1]} finite numbers")
     u = hard_margin(B).w if inside is None else inside
     if float(np.min(rows.forward(u))) < 1 - 1e-9:
         raise ValueError(f"inside has margin {float(np.min(rows.forward(u))):.3g}; expected a point with B w >= 1")

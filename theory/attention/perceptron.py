@@ -31,8 +31,10 @@ def perceptron(B: np.ndarray, steps: int, *, normalised: bool = False) -> np.nda
     """P_0 = 0, …, P_steps of the batch perceptron, (steps + 1, d), on signed data B (n, d).
 
     Normalised: mean over the misclassified (ties count ½) instead of (1/n) Σ. Stays where all are classified.
-    Raises TypeError, ValueError, Infeasible (a zero row).
+    Raises TypeError, ValueError (also for steps that are no integer >= 0), Infeasible (a zero row).
     """
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise ValueError(f"steps = {steps!r}; expected an integer >= 0")
     rows = signed(B).A
     path = np.zeros((steps + 1, B.shape[1]))
     for t in range(steps):

@@ -116,3 +116,18 @@ def differences(X: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     best = np.take_along_axis(X, chosen[..., None, None], axis=-2)
     others = np.arange(T) != chosen[..., None]
     return (best - X)[others].reshape(*lead, T - 1, d)
+
+
+def scales(D: np.ndarray, Z: np.ndarray, largest: float) -> tuple[float, float]:
+    """Powers of 2 of the size of the largest entries of D and Z: dividing by them is exact, and W scales as 1/(x z).
+
+    Raises ValueError where these or their product leave 1/largest … largest.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        x, z = (float(np.exp2(np.round(np.log2(np.abs(a).max())))) for a in (D, Z))
+    if not all(1 / largest <= v <= largest for v in (x, z, x * z)):
+        raise ValueError(
+            f"entries of the tokens' differences are up to {x:.1g}, of the queries up to {z:.1g}, and W scales as one "
+            f"over their product: beyond {1 / largest:.0e} to {largest:.0e}; rescale X and Z"
+        )
+    return x, z

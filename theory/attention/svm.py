@@ -4,22 +4,24 @@ r"""The attention-SVM (Tarzanagh, Li, Thrampoulidis, Oymak 2023, 2308.16898, (At
 
 in the Frobenius norm (attention trained on W) or the nuclear norm (on W = K Qᵀ). KKT in the Frobenius norm: W = A*λ,
 ‖W‖² = Σλ, λ_it > 0 only at margin 1. Solvers: `fista` where constraints are about as many as entries of W, `newton`
-where they are many more or FISTA stalls, `nuclear`; `nnls` is the exact reference for small problems.
+where they are many more or FISTA stalls, `nuclear`, `low_rank`; `nnls` is the exact reference for small problems.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, require_floating, to_numpy
 from corollary.theory.attention.certificate import Certificate, Infeasible, Norm, Unconverged, certify
 from corollary.theory.attention.fista import solve_dual
+from corollary.theory.attention.low_rank import solve_low_rank
 from corollary.theory.attention.newton import least_norm
 from corollary.theory.attention.nnls import min_norm_nnls
 from corollary.theory.attention.nuclear import solve_nuclear
-from corollary.theory.attention.problem import Tokens, checked_choice, checked_tokens, differences
+from corollary.theory.attention.polish import factors
+from corollary.theory.attention.problem import Tokens, checked_choice, checked_tokens, differences, scales
 
 DEFAULT_GAP = 1e-9
 USUAL = 8  # rounds of multipliers: where they suffice at all, 3 to 7 do
@@ -31,7 +33,10 @@ FISTA_STEPS = 1000  # where FISTA suits the problem it needs 300 to 700 steps fo
 class Solution:
     """W (d, d), least margin 1; `objective` = ‖W‖ in `norm`; multipliers (n, T) ≥ 0, 0 at the chosen token.
 
-    `margins` (n, T): (x_{i,α_i} − x_it)ᵀ W z_i, 0 at the chosen token; `chosen` (n,) on the host.
+    `margins` (n, T): (x_{i,α_i} − x_it)ᵀ W z_i, 0 at the chosen token; `chosen` (n,) on the host. `optimal`: whether
+    the certificate proves W optimal to the gap asked for. Under a constraint `rank` it may be False: W is then a local
+    minimum, multipliers and `certificate.dual` are those of the problem without the constraint, `certificate.gap` is
+    what stays open between the two.
     """
 
     W: Array
@@ -41,35 +46,52 @@ class Solution:
     chosen: np.ndarray
     norm: Norm
     certificate: Certificate
+    rank: int | None
+    optimal: bool
 
 
 def svm(
-    X: Array, Z: Array, chosen: Array, *, norm: Norm = "frobenius", gap: float = DEFAULT_GAP, steps: int = 20000
+    X: Array,
+    Z: Array,
+    chosen: Array,
+    *,
+    norm: Norm = "frobenius",
+    rank: int | None = None,
+    gap: float = DEFAULT_GAP,
+    steps: int = 20000,
 ) -> Solution:
     """The solution with relative gap ≤ `gap`, certified. X (n, T, d), Z (n, d), chosen (n,): indices of tokens.
 
     float64 (float32 is computed in float64 and returned as float32). Other backends' arrays go to the host and back:
     active sets are host work (batches of problems stay on the device: `svm_batch`). `steps` bounds the nuclear solver.
-    Raises TypeError or ValueError (arrays, T = 1, a zero query, chosen out of range), Infeasible with Gordan's
-    certificate, Unconverged with the best certificate.
+    rank = m (nuclear norm): W = K Qᵀ with m columns. Not convex: optimal where the nuclear solution has rank ≤ m, else
+    the best of several local minima, and `optimal` says whether the gap to the nuclear solution happens to be closed.
+    Raises TypeError or ValueError (arrays, T = 1, a zero query, chosen out of range, entries beyond the range where
+    multipliers ~ 1/(|X||Z|)² can be represented), Infeasible with Gordan's certificate, Unconverged with the best
+    certificate; also where no W of rank ≤ m was found that separates, which does not prove that there is none.
     """
     xp = checked_tokens(X, Z)
     if norm not in ("frobenius", "nuclear"):
         raise ValueError(f"norm = {norm!r}; expected 'frobenius' or 'nuclear'")
+    if rank is not None and (norm != "nuclear" or not isinstance(rank, int | np.integer) or rank < 1):
+        raise ValueError(f"rank = {rank!r} with norm = {norm!r}; expected an integer >= 1, with norm='nuclear'")
     n, T, d = X.shape
     choice = checked_choice(chosen, (n,), T)
-    rows = _rows(to_numpy(X).astype(float), to_numpy(Z).astype(float), choice)
-    certificate, w, λ = frobenius(rows, gap)
+    rows, unit, scale = _rows(to_numpy(X), to_numpy(Z), choice)
+    certificate, w, λ = frobenius(unit, gap)
     if norm == "nuclear":
-        certificate, W, λ = solve_nuclear(rows, (w, λ), gap=gap, steps=steps)
+        certificate, W, λ = solve_nuclear(unit, (w, λ), gap=gap, steps=steps)
         w = W.ravel()
     if not certificate.gap <= gap:
         raise Unconverged(
             f"the {norm} solver stopped at a relative gap of {certificate.gap:.2g}, {gap:g} was asked for; pass a "
             "larger gap= (or steps=)",
-            certificate,
+            replace(certificate, primal=certificate.primal / scale, dual=certificate.dual / scale),
         )
-    w = w / certificate.min_margin
+    optimal = True
+    if rank is not None and rank < d:
+        w, optimal = _of_rank(unit, w, λ, rank, gap, scale)
+    w = w / (float(unit.forward(w).min()) * scale)
     certificate = certify(rows, w, λ, norm)
     others = np.arange(T) != choice[:, None]
     full, margins = np.zeros((n, T)), np.zeros((n, T))
@@ -78,7 +100,26 @@ def svm(
     def back(a: np.ndarray) -> Array:
         return xp.asarray(a.astype(str(X.dtype).rpartition(".")[2]), device=device(X))
 
-    return Solution(back(w.reshape(d, d)), certificate.primal, back(full), back(margins), choice, norm, certificate)
+    return Solution(back(w.reshape(d, d)), certificate.primal, back(full), back(margins), choice, norm, certificate,
+                    rank, optimal)  # fmt: skip
+
+
+def _of_rank(
+    rows: Tokens, w: np.ndarray, λ: np.ndarray, rank: int, gap: float, scale: float
+) -> tuple[np.ndarray, bool]:
+    """The nuclear solution cut to this rank, where that is optimal, else the factored problem's; whether optimal."""
+    K, Q = factors(w, rows.d, rank)
+    found: np.ndarray | None = (K @ Q.T).ravel()
+    if not certify(rows, found, λ, "nuclear").gap <= gap:
+        found = solve_low_rank(rows, w, λ, rank)
+    if found is None:
+        relaxed, full = certify(rows, w, λ, "nuclear"), np.linalg.matrix_rank(w.reshape(rows.d, rows.d), 1e-6)
+        raise Unconverged(
+            f"found no W of rank <= {rank} that separates the chosen tokens: there may be none; raise rank= (the "
+            f"certificate is that of the nuclear solution, of rank {full})",
+            replace(relaxed, primal=relaxed.primal / scale, dual=relaxed.dual / scale),
+        )
+    return found, certify(rows, found, λ, "nuclear").gap <= gap
 
 
 def _scale(rows: Tokens, w: np.ndarray, λ: np.ndarray, norm: Norm) -> float:
@@ -89,8 +130,12 @@ def _scale(rows: Tokens, w: np.ndarray, λ: np.ndarray, norm: Norm) -> float:
     return float(np.linalg.norm(w) / np.linalg.norm(G))
 
 
-def _rows(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> Tokens:
-    D = differences(X, chosen)
+def _rows(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> tuple[Tokens, Tokens, float]:
+    """Rows in the caller's scale, rows of tokens and queries of size 1, and the factor s between: rows = s · unit."""
+    largest = float(np.finfo(X.dtype).max) ** (1 / 3)
+    X, Z = X.astype(float), Z.astype(float)
+    with np.errstate(over="ignore"):  # `scales` refuses it
+        D = differences(X, chosen)
     same = np.argwhere((D == 0).all(axis=2))
     if len(same):
         i, t = (int(k) for k in same[0])
@@ -103,7 +148,8 @@ def _rows(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> Tokens:
             weights,
             0.0,
         )
-    return Tokens(D, Z)
+    x, z = scales(D, Z, largest)
+    return Tokens(D, Z), Tokens(D / x, Z / z), x * z
 
 
 def frobenius(rows: Tokens, gap: float) -> tuple[Certificate, np.ndarray, np.ndarray]:
@@ -173,7 +219,8 @@ def _support(sol: Solution, tolerance: float = 1e-6) -> np.ndarray:
     """The same as a mask (n, T)."""
     margins = to_numpy(sol.margins)
     others = np.arange(margins.shape[1]) != sol.chosen[:, None]
-    return others & (margins <= 1 + tolerance + (2 * max(sol.certificate.gap, 0.0)) ** 0.5)
+    gap = max(sol.certificate.gap, 0.0) if sol.optimal else 0.0  # else W is a local minimum to rounding
+    return others & (margins <= 1 + tolerance + (2 * gap) ** 0.5)
 
 
 def locally_optimal(sol: Solution, scores: Array) -> bool:
