@@ -65,11 +65,21 @@ def trained_functions(tables: Tables) -> Figure:
     return fig
 
 
-def mode_decay(tables: Tables) -> Figure:
-    """Residual along the second kernel principal component and orthogonal to it, against training time."""
-    theory, networks = tables["theory"], tables["networks"]
-    fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.6))
-    for axis, name, title in ((axes[0], "along", "along $f^{(2)}$"), (axes[1], "across", "orthogonal to $f^{(2)}$")):
+def principal_components(tables: Tables) -> Figure:
+    """The batch, each image as its digit, on two kernel principal components; then, against training time, the residual
+    along the second and orthogonal to it."""
+    theory, networks, batch = tables["theory"], tables["networks"], tables["batch"]
+    fig, (first, *axes) = plt.subplots(1, 3, figsize=(PAGE, 2.4))
+    for digit in sorted(set(_column(batch, "digit"))):
+        rows = _column(batch, "digit") == digit
+        x, y = _column(batch, "second")[rows], _column(batch, "third")[rows]
+        marker = f"${digit}$" if digit >= 0 else "o"  # -1: no labels
+        first.scatter(x, y, marker=marker, color=plt.get_cmap("tab10")(digit % 10), s=16, linewidths=0.2)
+    first.set_xlabel("$f^{(2)}(x_i)$")
+    first.set_ylabel("$f^{(3)}(x_i)$")
+    first.set_title("(a) the batch")
+    panels = (("along", "(b) along $f^{(2)}$"), ("across", "(c) orthogonal to $f^{(2)}$"))
+    for axis, (name, title) in zip(axes, panels, strict=True):
         axis.plot(_column(theory, "time"), _column(theory, name), color="black", label="limit")
         for colour, n in zip(COLOURS, sorted(set(_column(networks, "n"))), strict=False):
             rows = _column(networks, "n") == n

@@ -7,3 +7,10 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config):
+    """`pytest -m gpu` leaves benchmarks/gpu-suite.json, where there is a GPU: what `corollary doctor` tells."""
+    from corollary.run.gpu_suite import Recorder
+
+    config.pluginmanager.register(Recorder(config), "corollary-gpu-suite")

@@ -6,8 +6,9 @@ from math import isnan
 
 import pytest
 
-from corollary.claims import SCALES, agree, derivation, step
+from corollary.claims import SCALES, Claim, agree, derivation, step
 from corollary.run.catalogue import derivations, papers
+from corollary.verdicts import Order, Outcome, Value
 
 CLAIMS = [claim for entry in papers().values() for claim in entry.claims]
 
@@ -20,12 +21,38 @@ def test_every_derivation_holds(name):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
 def test_every_claim_is_whole(claim):
-    """An address, a rival, points at every scale, and links that resolve."""
+    """An address, points at every scale, and links that resolve."""
     known = {c.name for c in CLAIMS}
-    assert claim.where and claim.rivals and claim.name.startswith(tuple(papers()))
+    assert claim.where and claim.name.startswith(tuple(papers()))
     assert all(claim.points_at(scale) and claim.budget_at(scale) > 0 for scale in SCALES)
     assert set(claim.checked_by) <= set(derivations())
     assert {c.name for c in claim.uses} <= known
+
+
+def statements_beside(claim) -> int:
+    """Rivals that somebody could state. That there is no order is no second one: `Order` rejects it by itself."""
+    none = 0.0 if getattr(claim.kind, "by", None) is not None else 0.5
+    plain = claim.plain_rivals()
+    if isinstance(claim.kind, Order):
+        plain = {name: value for name, value in plain.items() if callable(value) or float(value) != none}
+        return len(plain) + bool(plain)
+    return len(plain)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
+def test_every_claim_has_two_rivals(claim):
+    """Agreement is cheap where nothing else could have come out. Where the printed statement itself is what the data
+    reject, and no correction of it is known, one variant beside it is enough: the claim is no agreement."""
+    assert statements_beside(claim) >= (1 if claim.expected == Outcome.REFUTED else 2), list(claim.rivals)
+
+
+def test_no_order_alone_is_not_two_rivals():
+    pair = {"kind": Order(), "measure": lambda rng: rng.standard_normal(2)}
+    for rivals, count in (({}, 0), ({"no order": 0.5}, 0), ({"no order": 0.5, "six of ten": 0.6}, 2)):
+        assert statements_beside(Claim("A < B", rivals=rivals, **pair)) == count
+    by = Claim("A < B", Order(by=2.0, resolution=1.0), rivals={"none": 0.0, "by half": 1.0}, measure=pair["measure"])
+    assert statements_beside(by) == 2
+    assert statements_beside(Claim("zero", Value(0.0, resolution=1.0), rivals={"one": 1.0})) == 1
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)

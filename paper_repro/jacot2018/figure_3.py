@@ -1,4 +1,4 @@
-"""Figure 3: training along the second kernel principal component, on real images.
+"""Figure 3: a batch of real images on its kernel principal components, and training along the second of them.
 
 The paper trains on 512 MNIST images. Without a copy of MNIST the scales smoke and laptop use scikit-learn's bundled
 digits (8×8); set COROLLARY_MNIST to a folder with the IDX files (gzip or not) to train on MNIST itself.
@@ -25,9 +25,15 @@ TIME = {"smoke": 1000, "laptop": 1500, "paper": 4000}
 
 
 @cache
+def _images(mnist: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """(x, labels): MNIST from that folder, or the bundled digits."""
+    return images.mnist(mnist) if mnist else images.digits()
+
+
+@cache
 def inputs(count: int, mnist: str | None) -> np.ndarray:
     """The first images, pixels scaled to [0, 1]."""
-    x = images.mnist(mnist)[0] if mnist else images.digits()[0]
+    x = _images(mnist)[0]
     if len(x) < count:
         raise ValueError(f"{mnist or 'the bundled digits'} holds {len(x)} images; this scale of Figure 3 needs {count}")
     x = x[:count]
@@ -47,6 +53,16 @@ def run(point, seeds, xp):
     return sims.mode_decay(point, seeds, xp, x=x, shift=0.5 * directions[1], directions=directions[1:2])
 
 
+def batch(count: int, mnist: str | None) -> dict[str, list]:
+    """Panel (a): where the second and third component take each image. An eigenvector's sign means nothing: the entry
+    of largest size is drawn positive."""
+    _, directions = components(count, mnist)
+    second, third = (f * np.sign(f[np.argmax(np.abs(f))]) for f in directions[1:3])
+    labels = _images(mnist)[1]  # None where a file of images was given without its labels
+    digits = [-1] * count if labels is None else [int(d) for d in labels[:count]]
+    return {"second": list(second), "third": list(third), "digit": digits}
+
+
 def _points(scale: str) -> list[dict]:
     steps = int(TIME[scale] / RATE[scale])
     times = sorted({int(s) for s in steps * np.linspace(0, 1, 13) ** 2})  # denser where the component falls
@@ -59,7 +75,8 @@ decay = Experiment("jacot2018.image-components", run=run, points={s: _points(s) 
 
 
 def tables(data):
-    """‖g_t‖ = 0.5 (1 − η λ₂)^t along the component, nothing across it; networks: mean and spread of the trials."""
+    """The batch on two components; ‖g_t‖ = 0.5 (1 − η λ₂)^t along the second, nothing across it; networks: mean and
+    spread of the trials."""
     first = data["decay"][0][0]
     values, _ = components(first["count"], first["mnist"])
     steps = np.linspace(0, first["steps"], 101)
@@ -73,6 +90,7 @@ def tables(data):
             networks[f"{name}_sd"] += list(values_t.std(axis=0, ddof=1))
     time = first["learning_rate"] * steps
     return {
+        "batch": batch(first["count"], first["mnist"]),
         "theory": {"time": list(time), "along": list(theory), "across": [0.0] * len(time)},
         "networks": networks,
     }
@@ -80,10 +98,11 @@ def tables(data):
 
 figure_3 = Figure(
     number="3",
-    title="Training towards f_0 + 0.5 f^(2): along and orthogonal to the second kernel principal component",
+    title="(a) the batch on its second and third kernel principal components; (b, c) training towards "
+    "f_0 + 0.5 f^(2): the deviation along f^(2) and orthogonal to it",
     experiments={"decay": decay},
     tables=tables,
-    draw=pictures.mode_decay,
+    draw=pictures.principal_components,
     replicates=2,
     parameters=[
         ("images", "512 of MNIST", {s: f"{k} digits of scikit-learn, or MNIST if given" for s, k in COUNT.items()}),

@@ -79,5 +79,5 @@ relu_moves_more = Claim(
     id="jacot2018.relu-moves-more",
     where="Theorem 2 (why it assumes a smooth activation)",
     measure=Experiment("jacot2018.decays", decays, [{"small": 64, "large": 2048}], replicates=512)["decay"],
-    rivals={"no order": 0.5},
+    rivals={"no order": 0.5, "in six of ten networks": 0.6},
 )

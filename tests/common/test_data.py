@@ -159,3 +159,30 @@ def test_figure_3_trains_on_the_users_mnist(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == f"(512, 16) {pixels[0, 0, 0]} (1, 2, 1) -0.5".split()
+
+
+def test_figure_3_shows_the_batch_on_the_second_and_third_component():
+    """Panel (a): Θ f/N = λ f with the second and third largest λ, (1/N) Σ f² = 1, each image drawn as its digit."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from corollary.figures.jacot2018 import principal_components
+    from corollary.paper_repro.jacot2018 import figure_3
+    from corollary.paper_repro.jacot2018.setting import network
+
+    count = 64
+    batch = figure_3.batch(count, None)
+    kernel = network(3).kernel(figure_3.inputs(count, None)).ntk / count
+    values = np.sort(np.linalg.eigvalsh(kernel))[::-1]
+    f = np.array([batch["second"], batch["third"]])
+    np.testing.assert_allclose(f @ kernel, values[1:3, None] * f, atol=1e-10 * values[0])
+    np.testing.assert_allclose(f @ f.T / count, np.eye(2), atol=1e-12)
+    assert all(component[np.argmax(np.abs(component))] > 0 for component in f)
+    assert batch["digit"] == list(np.asarray(data.digits().labels)[:count])
+    empty = {name: [] for name in ("time", "along", "across")}
+    networks = {name: [] for name in ("n", "time", "along_mean", "along_sd", "across_mean", "across_sd")}
+    axis = principal_components({"batch": batch, "theory": empty, "networks": networks}).axes[0]
+    drawn = np.concatenate([c.get_offsets() for c in axis.collections])
+    assert sorted(map(tuple, drawn)) == sorted(map(tuple, f.T)) and len(axis.collections) == 10
+    without = principal_components({"batch": {**batch, "digit": [-1] * count}, "theory": empty, "networks": networks})
+    assert len(without.axes[0].collections) == 1  # images without labels are points

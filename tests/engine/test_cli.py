@@ -100,6 +100,44 @@ def test_wrong_use_is_one_line_and_exit_code_2(tmp_path, arguments, words):
     assert len(run.stderr.strip().splitlines()) == 1
 
 
+BRACKETS = """
+from corollary import Claim, Value
+
+def normal(rng):
+    return rng.standard_normal()
+
+right = Claim("mean [red]0[/red]", Value(0.0, resolution=0.5), measure=normal, id="my[red].x:warning:", where="[1]",
+              rivals={"[bold]one[/bold]": 1.0, "two": 2.0})
+"""
+
+
+def test_brackets_and_colons_are_text_not_markup(tmp_path):
+    """Rich would swallow [red] and turn :warning: into a picture: in tables, lines, paths and the log."""
+    (tmp_path / "my_claims.py").write_text(BRACKETS)
+    run = corollary("verify", "my_claims.py", "--out", "o[red]x", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "results in o[red]x" in run.stdout and (tmp_path / "o[red]x").is_dir()
+    assert run.stdout.count("my[red].x:warning:") == 2  # its line, and the table
+    assert corollary("report", "o[red]x", cwd=tmp_path).stdout.strip() == "o[red]x/report.html"
+    assert "my[red]" in corollary("log", "--out", "o[red]x", cwd=tmp_path).stdout
+    missing = corollary("log", "--out", "[bold]no", cwd=tmp_path)
+    assert missing.returncode == 2 and "no runs are recorded in [bold]no" in missing.stderr
+
+
+def test_a_seed_root_is_given_or_drawn(tmp_path):
+    (tmp_path / "my_claims.py").write_text(CLAIMS)
+    for command in (["verify", "my_claims.py"], ["reproduce", "jacot2018", "--figure", "3"]):
+        run = corollary(*command, "--seed", "0", "--fresh-seed", cwd=tmp_path)
+        assert run.returncode == 2 and run.stderr == (
+            "corollary: --seed 0 and --fresh-seed exclude each other: one names the seed root, the other draws it\n"
+        )
+    drawn = corollary("verify", "my_claims.py", "--fresh-seed", cwd=tmp_path)
+    root = drawn.stderr.split("seed root ")[1].split()[0]
+    assert f"seed root {root}, results in" in drawn.stdout
+    given = corollary("verify", "my_claims.py", "--seed", root, cwd=tmp_path)
+    assert given.returncode == 0 and f"seed root {root}, results in" in given.stdout
+
+
 def test_a_gpu_that_is_not_there_is_an_error_not_a_fallback(tmp_path):
     try:
         from corollary.arrays import namespace_for
@@ -110,6 +148,7 @@ def test_a_gpu_that_is_not_there_is_an_error_not_a_fallback(tmp_path):
         pass
     run = corollary("verify", "jacot2018", "--device", "cuda", cwd=tmp_path)
     assert run.returncode == 2 and "device 'cuda' was asked for" in run.stderr
+    assert "pip install 'corollary[cuda12]' (or cuda13)" in corollary("doctor", cwd=tmp_path).stdout
 
 
 def test_list_show_bibtex_and_doctor(tmp_path):

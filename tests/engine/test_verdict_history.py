@@ -1,5 +1,10 @@
 """Streams are kept and shown: restarting with new seeds is the only harm, so it is counted."""
 
+import json
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -100,3 +105,26 @@ def test_first_stage_refutations_are_counted_against_their_binomial():
     fixed = [{**e, "fresh": False} for e in log]
     assert monitor(fixed) == ""
     assert first_stage(fixed) == (0, 0, 1.0)  # a fixed root says nothing new the second time
+
+
+def test_the_log_of_runs_over_the_whole_catalogue_stays_readable(tmp_path):
+    """A row counts the papers, their names stand once below the table; bars in names do not break the table."""
+    papers = [f"paper{k}" for k in range(24)]
+    lines = [
+        entry(zero, root, "CONFIRMED", fresh=True, run=f"run {root}", date="2026-11-28", device="cpu")
+        | {"root": root, "claim": f"{paper}.a|b"}
+        for root in (4, 5) for paper in papers
+    ]  # fmt: skip
+    lines[24 + 3] |= {"outcome": "UNDERPOWERED"}
+    lines.append(lines[0] | {"run": "alone", "root": 6, "claim": "my_claims:right"})
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = [sys.executable, "-m", "corollary.cli", "log", "--out", str(tmp_path)]
+    for options in (["--markdown"], []):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, timeout=120).stdout
+        assert done.count("24 papers or files") == 3 and done.count("paper7, paper8") == 1
+        assert "24 of 24" in done and "23 of 24" in done and "my_claims" in done
+        assert "3 runs, 49 verdicts, 48 as expected; on fresh seeds 0 of 49" in done
+        assert max(len(line) for line in done.splitlines() if not line.startswith("24 papers")) < 200
+    table = subprocess.run([*command, "--markdown"], capture_output=True, text=True, check=True).stdout.splitlines()[:5]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {8}
+    assert "paper3.a\\|b UNDERPOWERED" in table[3]

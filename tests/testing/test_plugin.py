@@ -167,3 +167,32 @@ def test_it_can_be_switched_off(tmp_path):
     (tmp_path / "test_one.py").write_text("def test_one(verdicts): pass")
     done = pytest_in(tmp_path, sys.executable, "-p", "no:corollary")
     assert "fixture 'verdicts' not found" in done.stdout
+
+
+def test_a_claim_that_checks_itself_is_kept_as_well(tmp_path):
+    """README's own example: `claim.check()`, without the fixture; the page takes the file. One of three, refuted, is
+    kept as it came out, and one inside pytest.raises too; after the run check() is as it was."""
+    from corollary.report import load, render
+
+    project(tmp_path)
+    (tmp_path / "test_claims.py").write_text(
+        "import claims, pytest\n"
+        "from corollary import Claim\n"
+        "plain = Claim.check\n"
+        "def test_centred(): assert claims.centred.check(root=3).n >= 16\n"
+        "def test_shifted(): claims.shifted.check()\n"
+        "def test_raised():\n"
+        "    with pytest.raises(AssertionError): claims.vague.check(scale='smoke')\n"
+        "@pytest.fixture\n"
+        "def outside(): return Claim.check is plain\n"
+        "def test_outside(outside): assert outside\n"
+    )
+    done = pytest_in(tmp_path, sys.executable, "--verdicts-json", "out.json")
+    assert done.returncode == 1 and "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
+    found = json.loads((tmp_path / "out.json").read_text())["verdicts"]
+    assert [(v["id"], v["outcome"], v["test"].partition("::")[2]) for v in found] == [
+        ("claims:centred", "CONFIRMED", "test_centred"), ("claims:shifted", "REFUTED", "test_shifted"),
+        ("claims:vague", "UNDERPOWERED", "test_raised"),
+    ]  # fmt: skip
+    assert found[0]["seed_root"] == 3 and found[2]["scale"] == "smoke"
+    assert "claims:centred" in render(load([tmp_path / "out.json"]))

@@ -225,3 +225,16 @@ def test_a_patch_leaves_no_trace_and_reaches_closures_and_defaults():
     with pytest.raises(ZeroDivisionError), patched(f, lambda original, args, kwargs: 1 / 0):
         f(1.0)
     assert f(1.0) == 60.0
+
+
+def test_a_limit_that_rings_between_the_phases_of_a_test_ends_that_test_only():
+    """On a busy machine the alarm may find pytest's own code: the guard is too slow, and the trial goes on."""
+    from corollary.testing.power.trial import Guard, TooSlow, Trial
+
+    def late() -> str:
+        raise TooSlow("longer than 2 s")
+
+    trial = Trial.__new__(Trial)
+    trial.caches, trial.sessions = [], set()
+    assert trial._run(Guard("a", "a", late, [], baseline="passed")) == "TooSlow: longer than 2 s"
+    assert trial._run(Guard("a", "a", lambda: "red", [], baseline="passed")) == "red"

@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from corollary.claims.experiment import DEFAULT_REPLICATES, SCALES, Reading, as_reading, at_scale, points_at
+from corollary.claims.experiment import (
+    DEFAULT_REPLICATES,
+    SCALES,
+    Reading,
+    as_reading,
+    at_scale,
+    points_at,
+    require_points,
+)
 from corollary.claims.fingerprint import fingerprint
 from corollary.verdicts import (
     DEFAULT_EPS,
@@ -20,6 +28,7 @@ from corollary.verdicts import (
     Outcome,
     Verdict,
     at_point,
+    checked_rivals,
     describe,
     judge,
     raise_unless_expected,
@@ -90,6 +99,8 @@ class Claim:
         if not self.module:
             caller = sys._getframe(2)  # __post_init__ ← __init__ ← the module that declares the claim
             object.__setattr__(self, "module", caller.f_globals.get("__name__", ""))
+        require_points(self.points, self.id or self.statement[:40])
+        checked_rivals(self.plain_rivals() if isinstance(self.rivals, Mapping) else self.rivals)
         if self.rivals and not _computed([vars(self.kind), self.plain_rivals()]):
             for scale in self._declared_scales():
                 self.separations(scale)
@@ -186,9 +197,9 @@ class Claim:
             rivals=self.plain_rivals(), eps=self.eps if eps is None else eps,
             budget=self.budget_at(scale) if budget is None else budget,
             out_of_domain=outside, id=self.name, statement=self.statement, expected=Outcome(self.expected),
-            seed_root=root, given=self.given,
+            seed_root=fetch.root, given=self.given,
         )  # fmt: skip
-        return verdict.with_(seconds=time.perf_counter() - started, streams=[(root, str(verdict.outcome))])
+        return verdict.with_(seconds=time.perf_counter() - started, streams=[(fetch.root, str(verdict.outcome))])
 
     def verdict(self, *, root: int = 0, **options: Any) -> Verdict:
         """`decide`; a REFUTED is repeated on the next seed root, whose outcome counts (unstable if it differs).
@@ -227,7 +238,9 @@ class _Fetch:
     def __init__(self, reading: Reading, points, root, device, executor, store, progress):
         from corollary.store import MemoryStore
 
-        self.reading, self.points, self.root, self.device = reading, points, root, device
+        if isinstance(root, bool) or not isinstance(root, int | np.integer) or root < 0:
+            raise ClaimError(f"root={root!r}: expected a seed root, a whole number from 0 on")
+        self.reading, self.points, self.root, self.device = reading, points, int(root), device
         self.executor, self.progress = executor, progress
         self.store = MemoryStore() if store is None else store
         self.blocks: list[list[Any]] = [[] for _ in points]

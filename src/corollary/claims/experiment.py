@@ -44,6 +44,23 @@ def points_at(points: Any, scale: str) -> list[dict[str, Any]]:
     return [dict(p) for p in chosen]
 
 
+def require_points(points: Any, owner: str) -> None:
+    """Raises ClaimError where a declared scale has no point, such as for {"n": []}: nothing could be measured there."""
+    by_scale = isinstance(points, Mapping) and bool(points) and set(points) <= set(SCALES)
+    for scale in points if by_scale else ["laptop"]:
+        try:
+            found = points_at(points, scale)
+        except (TypeError, ValueError) as error:
+            raise ClaimError(
+                f"{owner}: points={points!r}: expected a list of dicts, or a dict from each coordinate to its values"
+            ) from error
+        if not found:
+            raise ClaimError(
+                f"{owner}: points={at_scale(points, scale)!r}{f' at scale {scale}' if by_scale else ''} hold no point; "
+                "expected at least one value of every coordinate"
+            )
+
+
 @dataclass(frozen=True)
 class Experiment:
     """`run(point, seeds, xp) -> dict of arrays`, replicate axis first: one replicate per SeedSequence in `seeds`.
@@ -64,6 +81,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not isinstance(self.block, int) or self.block < 1:
             raise ClaimError(f"experiment {self.id}: block={self.block}; expected a positive number of replicates")
+        require_points(self.points, f"experiment {self.id}")
 
     def __getitem__(self, name: str) -> Reading:
         """One array of the result, to be used as `measure=` of a claim."""

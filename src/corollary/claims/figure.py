@@ -57,19 +57,27 @@ class Figure:
 
 @dataclass(frozen=True)
 class Erratum:
-    """A printed statement that fails: where, as printed, corrected, and the ids of the claims that show it."""
+    """A printed statement that fails: where, as printed, corrected, and the ids of the claims that show it.
+
+    Texts are prose with formulas in $…$. version: of the paper, or commit of the code, that was examined; empty where
+    that is not known. wrong: what is wrong, in one sentence.
+    """
 
     where: str
     printed: str
     corrected: str
     evidence: Sequence[str]
     version: str = ""
+    wrong: str = ""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number printed in the paper, beside what the claim's interval says: `value` is theirs, `functional` the name of
-    the claim's functional (empty: its first)."""
+    """A number that the paper, its plots or its code give, beside what the claim's interval says.
+
+    where: the place, and whether it is printed or read off a plot. value: theirs. functional: the name of the claim's
+    functional (empty: its first).
+    """
 
     what: str
     where: str

@@ -28,10 +28,7 @@ def plan(claim: Claim, *, scale: str, seconds: float | None, root: int, store: A
     ]
     if not inside:
         return "\n".join([*lines, "  nothing to run: every point is out of the regime"])
-    for name, s in claim.separations(scale).items():
-        told = "decided by the data" if np.isnan(s) else f"{s:.2f} × (2 margin + resolution)"
-        warn = "; below 1, it may cost extra replicates" if s < 1 else ""
-        lines.append(f"  rival {name!r}: separation {told}{warn}")
+    lines += told_separations(claim, scale)
     started = time.perf_counter()
     values = _Fetch(claim.reading, inside, root, "cpu", None, store, None)(PILOT * kind.group)
     each = (time.perf_counter() - started) / PILOT
@@ -54,6 +51,16 @@ def plan(claim: Claim, *, scale: str, seconds: float | None, root: int, store: A
             text += f", which show discrepancies from {_seen(noise[0], noise[2], bought, eps)} resolutions on"
         lines.append(text)
     return "\n".join(lines)
+
+
+def told_separations(claim: Claim, scale: str) -> list[str]:
+    """How far each rival lies from the theory, one line each. Draws nothing."""
+    lines = []
+    for name, s in claim.separations(scale).items():
+        told = "decided by the data" if np.isnan(s) else f"{s:.2f} × (2 margin + resolution)"
+        warn = "; below 1, it may cost extra replicates" if s < 1 else ""
+        lines.append(f"  rival {name!r}: separation {told}{warn}")
+    return lines
 
 
 def _noise(kind: Any, values, points) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

@@ -6,7 +6,6 @@ Exit code 0 iff everything came out as expected.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import typer
 from rich.table import Table
 
 from corollary.claims import Derived
-from corollary.cli import results
+from corollary.cli import machine, results, showing
 from corollary.cli.session import (
     OUT,
     AsJson,
@@ -26,7 +25,6 @@ from corollary.cli.session import (
     Out,
     Scale,
     Seed,
-    Stop,
     check,
     ended_by,
     out_console,
@@ -78,9 +76,9 @@ def _finish(result: Any, as_json: bool, out: Path, page: Path | None = None) -> 
         out_console.print(f"sum of error rates {result.error_budget:g}, seed root {result.root}, results in {out}")
         for v in result.verdicts:
             if not v.as_expected or v.outcome == "UNDERPOWERED":
-                out_console.print(str(v), markup=False)
+                out_console.print(str(v))
         if page:
-            out_console.print(f"report: {page}", markup=False)
+            out_console.print(f"report: {page}")
     raise typer.Exit(0 if result.as_expected else 1)
 
 
@@ -91,48 +89,11 @@ def list_() -> None:
 
     for key, entry in papers().items():
         paper = entry.paper
-        out_console.print(f"{key}  {paper.authors} ({paper.year}), {paper.title}, arXiv:{paper.arxiv}", markup=False)
+        out_console.print(f"{key}  {paper.authors} ({paper.year}), {paper.title}, arXiv:{paper.arxiv}")
         for claim in entry.claims:
-            out_console.print(f"  {claim.name}  [{type(claim.kind).__name__}] {claim.where}", markup=False)
+            out_console.print(f"  {claim.name}  [{type(claim.kind).__name__}] {claim.where}")
         for figure in entry.figures:
-            out_console.print(f"  figure {figure.number}: {figure.title}", markup=False)
-
-
-@app.command()
-def show(
-    name: str,
-    bibtex: Annotated[bool, typer.Option("--bibtex", help="print the paper's BibTeX entry")] = False,
-    scale: Scale = "laptop",
-) -> None:
-    """A paper (with --bibtex its citation) or one claim: statement, rivals, separations, replicates and cost."""
-    from corollary.run.catalogue import UnknownName, nearest, papers
-
-    every = papers()
-    check(scale, "cpu")
-    if name in every:
-        entry = every[name]
-        if bibtex:
-            print(entry.paper.bibtex())
-            return
-        out_console.print(f"{entry.paper.title}\n{entry.paper.authors}, {entry.paper.year}, arXiv:{entry.paper.arxiv}",
-                          markup=False)  # fmt: skip
-        out_console.print(entry.paper.summary, markup=False)
-        for claim in entry.claims:
-            out_console.print(f"\n{claim.name}  [{type(claim.kind).__name__}] {claim.where}", markup=False)
-            out_console.print(f"  {claim.statement}", markup=False)
-            out_console.print(f"  rivals: {', '.join(claim.rivals) or 'none'}", markup=False)
-        for figure in entry.figures:
-            out_console.print(f"\nfigure {figure.number}: {figure.title}", markup=False)
-        for erratum in entry.errata:
-            out_console.print(f"\nerratum, {erratum.where}: printed {erratum.printed}; right {erratum.corrected}",
-                              markup=False)  # fmt: skip
-        return
-    claims = {c.name: c for entry in every.values() for c in entry.claims}
-    if name not in claims:
-        raise UnknownName(f"unknown paper or claim {name!r}{nearest(name, [*every, *claims])}")
-    claim = claims[name]
-    out_console.print(f"{claim.name}\n  {claim.statement}\n  {claim.where}", markup=False)
-    out_console.print(claim.plan(scale=scale), markup=False)
+            out_console.print(f"  figure {figure.number}: {figure.title}")
 
 
 @app.command()
@@ -140,7 +101,7 @@ def verify(
     names: Annotated[list[str] | None, typer.Argument(help="papers, claims, Python files, packages; none: all")] = None,
     scale: Scale = "laptop",
     device: Device = "cpu",
-    seed: Seed = 0,
+    seed: Seed = None,
     fresh_seed: Fresh = False,
     executor: Executor = None,
     out: Out = OUT,
@@ -152,7 +113,7 @@ def verify(
 
     check(scale, device)
     claims = select(names or [])
-    report = (lambda r: None) if as_json else (lambda r: out_console.print(_line(r), markup=False))
+    report = (lambda r: None) if as_json else (lambda r: out_console.print(_line(r)))
     with session(out, executor, device, seed, fresh_seed) as run:
         result = judge(claims, scale=scale, progress=run.start, report=report, all_derivations=not names,
                        fresh=fresh_seed, **run.arguments())  # fmt: skip
@@ -165,7 +126,7 @@ def reproduce(
     figure: Annotated[str | None, typer.Option(help="draw this figure only, without verdicts")] = None,
     scale: Scale = "laptop",
     device: Device = "cpu",
-    seed: Seed = 0,
+    seed: Seed = None,
     fresh_seed: Fresh = False,
     executor: Executor = None,
     out: Out = OUT,
@@ -183,7 +144,7 @@ def reproduce(
     for key in keys or []:
         if key not in every:
             raise UnknownName(f"unknown paper {key!r}{nearest(key, every)}")
-    show = (lambda text: None) if as_json else (lambda text: out_console.print(text, markup=False))
+    show = (lambda text: None) if as_json else (lambda text: out_console.print(text))
     with session(out, executor, device, seed, fresh_seed) as run:
         total = Verification(root=run.root, scale=scale)
         for key in keys or list(every):
@@ -204,66 +165,11 @@ def reproduce(
             show(f"{key}: {time.perf_counter() - started:.1f} s")
     if figure is not None:
         return
-    _finish(total, as_json, out, results.write_report([out], out / "report.html"))
+    _finish(total, as_json, out, results.write_report([out], out / "report.html", captions=True))
 
 
-app.command()(results.report)
-app.command()(results.trace)
-app.command()(results.compare)
-
-
-@app.command()
-def doctor() -> None:
-    """What this machine has, and when and where the GPU suite last ran."""
-    from corollary.arrays import namespace_for
-    from corollary.run.render import versions
-
-    for name, number in versions().items():
-        out_console.print(f"{name} {number}")
-    out_console.print(f"cores {os.cpu_count()}")
-    try:
-        namespace_for("cuda")
-        out_console.print("GPU: usable")
-    except RuntimeError as error:
-        out_console.print(f"GPU: {error}")
-    record = Path(__file__).resolve().parents[3] / "benchmarks" / "gpu-suite.json"
-    if record.is_file():
-        ran = json.loads(record.read_text())
-        out_console.print(f"GPU suite last ran {ran['date']} on {ran['device']} at commit {ran['commit']}")
-    else:
-        out_console.print("GPU suite: never run (no committed result file)")
-
-
-@app.command()
-def log(
-    out: Out = OUT,
-    fresh: Annotated[bool, typer.Option("--fresh", help="only runs on a drawn seed root")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="as a table for a document")] = False,
-) -> None:
-    """Every run recorded in the output folder: its seed root, and how many verdicts came out as expected."""
-    from corollary.run.history import monitor
-    from corollary.run.log import read_log, summary
-
-    entries = read_log(out)
-    runs = [run for run in summary(entries) if run.fresh or not fresh]
-    if not runs:
-        raise Stop(f"no runs are recorded in {out}; `corollary verify` writes the log, --out names the folder")
-    columns = ("date", "seed root", "scale", "device", "papers or files", "as expected", "remarks")
-    rows = [
-        (r.date, str(r.root), r.scale, r.device, ", ".join(r.papers), f"{r.as_expected} of {r.verdicts}",
-         "; ".join(r.remarks)) for r in runs
-    ]  # fmt: skip
-    total, fine = sum(r.verdicts for r in runs), sum(r.as_expected for r in runs)
-    last = f"{len(runs)} runs, {total} verdicts, {fine} as expected{monitor(entries)}"
-    if markdown:
-        lines = [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]
-        print("\n".join(lines), last, sep="\n\n")
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row)
-    out_console.print(table)
-    out_console.print(last)
+for command in (showing.show, results.report, results.trace, results.compare, results.log, machine.doctor):
+    app.command()(command)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from corollary.claims import SCALES
 
 Scale = Annotated[str, typer.Option(help="smoke, laptop or paper")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
-Seed = Annotated[int, typer.Option(min=0, help="seed root; a REFUTED is repeated on the next one")]
+Seed = Annotated[int | None, typer.Option(min=0, help="seed root (0); a REFUTED is repeated on the next one")]
 Fresh = Annotated[bool, typer.Option("--fresh-seed", help="draw the seed root and print it")]
 Executor = Annotated[str | None, typer.Option(help="serial, processes, processes:N or dask:ADDRESS")]
 Out = Annotated[Path, typer.Option(help="folder for figures, store and log")]
@@ -28,8 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output on
 OUT = Path("corollary-out")
 
 _PIPE = 200  # columns, where the output is no terminal: a table's names are not to be cut
-out_console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE)
-err_console = Console(stderr=True, highlight=False, soft_wrap=True)
+# text is printed as it is, also [red] and :warning:
+_PLAIN: Any = {"highlight": False, "soft_wrap": True, "markup": False, "emoji": False}
+out_console = Console(width=None if sys.stdout.isatty() else _PIPE, **_PLAIN)
+err_console = Console(stderr=True, **_PLAIN)
 
 STOPPED = 130  # what shells report after Ctrl-C
 
@@ -80,12 +82,14 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(out: Path, executor: str | None, device: str, seed: int, fresh: bool) -> Iterator[Session]:
+def session(out: Path, executor: str | None, device: str, seed: int | None, fresh: bool) -> Iterator[Session]:
     """The run's resources. At its end damaged files of the store are named; Ctrl-C says how to go on."""
     from corollary.executors import executor_from
     from corollary.store import Store
 
-    root = secrets.randbits(48) if fresh else seed
+    if fresh and seed is not None:
+        raise Stop(f"--seed {seed} and --fresh-seed exclude each other: one names the seed root, the other draws it")
+    root = secrets.randbits(48) if fresh else seed or 0
     folder = _folder(out)
     store = Store(folder / "store")
     if fresh:
@@ -105,14 +109,15 @@ def session(out: Path, executor: str | None, device: str, seed: int, fresh: bool
 
 def say(text: str) -> None:
     """One line on standard error."""
-    err_console.print(f"corollary: {text}", markup=False)
+    err_console.print(f"corollary: {text}")
 
 
 @contextlib.contextmanager
 def _bar():
     """A progress bar on standard error with the time left; nothing where that is not a terminal."""
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeRemainingColumn(), console=err_console, transient=True, disable=not err_console.is_terminal,
     ) as progress:  # fmt: skip
         task = progress.add_task("", total=1)

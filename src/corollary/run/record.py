@@ -80,7 +80,7 @@ def paper_record(entry: PaperEntry) -> dict[str, Any]:
         ],
         "errata": [
             {"where": e.where, "printed": e.printed, "corrected": e.corrected, "evidence": list(e.evidence),
-             "version": e.version} for e in entry.errata
+             "version": e.version, "wrong": e.wrong} for e in entry.errata
         ],
         "numbers": [
             {"what": n.what, "where": n.where, "value": n.value, "claim": _name(n.claim), "functional": n.functional}

@@ -146,7 +146,11 @@ def draw_figure(
                 name: {**about, "points": [p for p, _ in data[name]]} for name, about in experiments.items()
             },
             "claims": [c.name for c in figure.claims], "commit": commit, "dirty": dirty,
-            "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(written.items())},
+            # the caption is not among them: verdicts are filled in later
+            "files": {
+                name: hashlib.sha256(content).hexdigest()
+                for name, content in sorted(written.items()) if not name.endswith(".txt")
+            },
             "command": command,
         },
         "run": {

@@ -3,17 +3,18 @@
     def test_fluctuation(verdicts):
         verdicts.check(fluctuation)            # a Claim; or a Verdict you have: verdicts.check(kind.judge(values, …))
 
-A claim that does not come out as expected fails its test with the full report. At the end of the run the verdicts
-stand in one table, with the sum of their error rates; --verdicts-json writes them for `corollary report` and other
-programs. Nothing of corollary beyond this file is imported before a test asks for one of the fixtures. Off with
-`-p no:corollary`.
+A claim that does not come out as expected fails its test with the full report. `fluctuation.check()` in a test file
+that imports corollary does the same without the fixture. At the end of the run the verdicts stand in one table, with
+the sum of their error rates; --verdicts-json writes them for `corollary report` and other programs. Nothing of
+corollary beyond this file is imported before a test asks for one of the fixtures. Off with `-p no:corollary`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,11 +45,8 @@ class Verdicts:
         from corollary.verdicts import Verdict, raise_unless_expected
 
         if isinstance(claim, Claim):
-            from corollary.run.record import claim_record
-
             verdict = claim.verdict(**options)
-            about = {"scale": options.get("scale", "laptop"), "device": options.get("device", "cpu")}
-            kept = claim_record(claim, verdict, **about)
+            kept = _record(claim, verdict, options)
         elif isinstance(claim, Verdict) and not options:
             verdict, kept = claim, claim.to_json()
         else:
@@ -56,6 +54,35 @@ class Verdicts:
             raise TypeError(f"verdicts.check() got {what}; expected a Claim, with options, or a Verdict, without")
         self._keep(kept)
         return raise_unless_expected(verdict)
+
+
+def _record(claim: Claim, verdict: Verdict, options: dict[str, Any]) -> dict[str, Any]:
+    from corollary.run.record import claim_record
+
+    about = {"scale": options.get("scale", "laptop"), "device": options.get("device", "cpu")}
+    return claim_record(claim, verdict, **about)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """`claim.check()` in a test is kept as `verdicts.check(claim)` is, where a test file has imported claims."""
+    module = sys.modules.get("corollary.claims.claim")
+    if module is None:
+        return (yield)
+    plain = module.Claim.check
+
+    def check(claim: Claim, **options: Any) -> Verdict:
+        from corollary.verdicts import raise_unless_expected
+
+        verdict = claim.verdict(**options)
+        item.user_properties.append((PROPERTY, json.dumps(_record(claim, verdict, options))))
+        return raise_unless_expected(verdict)
+
+    module.Claim.check = check
+    try:
+        return (yield)
+    finally:
+        module.Claim.check = plain
 
 
 @pytest.fixture
@@ -81,7 +108,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("corollary", "verdicts on claims").addoption(
-        "--verdicts-json", metavar="PATH", help="write the verdicts of the fixture `verdicts` to PATH"
+        "--verdicts-json", metavar="PATH", help="write the verdicts of the tests to PATH"
     )
 
 

@@ -9,6 +9,7 @@ from corollary.verdicts.kind import Kind
 from corollary.verdicts.law import Law
 from corollary.verdicts.order import Order
 from corollary.verdicts.rate import Rate
+from corollary.verdicts.rivals import checked_rivals
 from corollary.verdicts.rule import Outcome
 from corollary.verdicts.search import Search
 from corollary.verdicts.settings import (
@@ -36,6 +37,6 @@ from corollary.verdicts.walk import DEFAULT_EPS, judge, walk
 __all__ = [
     "DEFAULT_EPS", "Bound", "ClaimError", "Fixed", "Identity", "Kind", "Law", "NotConfirmed", "Order", "OutOfDomain",
     "Outcome", "Rate", "Refuted", "Search", "Threshold", "Tight", "Underpowered", "Value", "Verdict", "at_point",
-    "describe", "group_mean", "judge", "log_bias", "mean", "median", "next_order", "probability", "quantile",
-    "raise_unless_expected", "ratio", "rel", "rms", "scaled", "std", "walk",
+    "checked_rivals", "describe", "group_mean", "judge", "log_bias", "mean", "median", "next_order", "probability",
+    "quantile", "raise_unless_expected", "ratio", "rel", "rms", "scaled", "std", "walk",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from corollary.verdicts.kind import Kind
+from corollary.verdicts.rivals import checked_rivals
 from corollary.verdicts.rule import Decision, Outcome
 from corollary.verdicts.settings import ClaimError, Point, describe
 from corollary.verdicts.verdict import Verdict, listed
@@ -35,7 +36,9 @@ def walk(
         raise ClaimError(f"eps={eps}: an error rate lies strictly between 0 and 1")
     if points and budget < kind.group:
         raise ClaimError(f"budget={budget}: {kind.group} replicates are the least a verdict can be based on")
-    rivals = dict(rivals or {})
+    if not points and not out_of_domain:
+        raise ClaimError("there are no points to judge at: expected at least one; a claim without coordinates has [{}]")
+    rivals = checked_rivals(rivals)
     members, seen = 0, []
     decision: Decision | None = None
     shapes: list[tuple[int, ...]] = []

@@ -47,6 +47,7 @@ class Trial:
         only: str, skip: Sequence[str], turn: Sequence[str], exempt: Sequence[str], derivations: str,
     ):  # fmt: skip
         self.seen, self.turn, self.exempt = seen, set(turn), set(exempt)
+        self.sessions = {item.session for item in items}
         self.every = [t for t in walk(package, skip=skip) if t.name not in self.exempt and t.name.startswith(only)]
         self.chosen = {t.name: t for t in self.every[share[0] :: share[1]]}
         self.tests = [g for g in map(self._guard_of, items) if g.targets]
@@ -109,8 +110,14 @@ class Trial:
         for cache in self.caches:
             cache.cache_clear()
         # a wrong formula can keep a solver from ever converging; where there is a baseline, that is long enough
-        with time_limit(max(LEAST_SECONDS, 5 * guard.seconds) if guard.baseline else 600.0):
-            return guard.run()
+        try:
+            with time_limit(max(LEAST_SECONDS, 5 * guard.seconds) if guard.baseline else 600.0):
+                return guard.run()
+        except TooSlow as error:  # it rang in pytest's own code, such as between a test's phases
+            for session in self.sessions:
+                with contextlib.suppress(Exception):
+                    session._setupstate.teardown_exact(None)
+            return f"TooSlow: {error}"
 
     # Before any change.
 
