@@ -62,6 +62,9 @@ geometry = Claim(
     r"W_M\cdots W_1 (W_M\cdots W_1)^\top = \operatorname{diag}(s_k^2),\quad s_k^2 = N\lambda_H x_k^M",
     Value(np.diag(solution.s2), of=median, resolution=0.02),
     id="dang2023collapse.geometry",
+    theorem="Squared loss, no bias, all widths at least $K$: at every global minimum the features of a class coincide "
+    r"and $W_M \cdots W_1$ has orthogonal rows, of lengths that the sizes of the classes fix (a general orthogonal "
+    "frame).",
     where="Theorem on imbalanced data (general orthogonal frame)",
     measure=measured["gram"],
     given="classes of 6, 3 and 2; the best of four starts",
@@ -125,6 +128,7 @@ trap = Claim(
     r"\text{cross-entropy, } M \ge 2: \text{ no network is below the simplex frame}",
     Bound(resolution=0.2),
     id="dang2023collapse.cross-entropy-deep",
+    theorem="Abstract: global solutions of the cross-entropy problem exhibit neural collapse at every depth.",
     where="Abstract and theorem on cross-entropy, M ≥ 2",
     measure=deep["pair"],
     expected="REFUTED",
@@ -153,12 +157,14 @@ pairs = Claim(
     checked_by=["attention.pairs_below_the_frame"],
 )
 erratum = Erratum(
-    "Abstract; theorem on cross-entropy for deep linear networks, M ≥ 2",
-    "global solutions of the cross-entropy problem exhibit neural collapse (a simplex frame) at every depth M",
-    "true for M = 1. For balanced classes, even K and (K/2) 2^{2/(M+1)} ≤ K − 1 (K = 4 from M = 3, K ≥ 6 from M = 2) "
-    "antipodal pairs of rank K/2 have a lower objective than the simplex frame of any scale, for every number of "
-    "samples and every decay at which the frame is not zero, with or without a bias. Other (K, M) are not refuted here",
-    ["dang2023collapse.cross-entropy-deep", "dang2023collapse.pairs-below-frame"],
+    where="Abstract; theorem on cross-entropy for deep linear networks, M ≥ 2",
+    printed="global solutions of the cross-entropy problem exhibit neural collapse (a simplex frame) at every depth M",
+    corrected=r"true for $M = 1$. For balanced classes, even $K$ and $\tfrac K2\, 2^{2/(M+1)} \le K - 1$ ($K = 4$ from "
+    r"$M = 3$, $K \ge 6$ from $M = 2$) antipodal pairs of rank $K/2$ have a lower objective than the simplex frame of "
+    "any scale, for every number of samples and every decay at which the frame is not zero, with or without a bias. "
+    r"Other $(K, M)$ are not refuted here",
+    evidence=["dang2023collapse.cross-entropy-deep", "dang2023collapse.pairs-below-frame"],
+    wrong=r"Antipodal pairs of rank $K/2$ have a lower objective there than the simplex frame of rank $K - 1$.",
 )
 
 

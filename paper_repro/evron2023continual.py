@@ -37,6 +37,8 @@ weak = Claim(
     Value(1.0, of=median, resolution=0.1, margin=0.02,
           because="the next order is ln² L/L, below 0.05 times a constant of order one at L = 1000"),
     id="evron2023continual.weak-regularisation",
+    theorem=r"For jointly separable tasks learnt one after the other, as $\lambda \to 0$, $w_t/\ln(1/\lambda)$ follows "
+    r"sequential max-margin: $w_t = P_{K_t}(w_{t-1})$ with $K_t = \{w: y\,x^\top w \ge 1 \text{ on task } t\}$.",
     where="Theorem (weak regularisation), rate ours",
     measure=Experiment(
         "evron2023.weak", partial(sim.weak, shift=attention.weak_regularisation_shift), LS, replicates=256,

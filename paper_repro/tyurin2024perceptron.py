@@ -45,6 +45,8 @@ equality = Claim(
     r"\gamma \min|b_k^\top P_s| \ge 37 \implies \theta_t/\gamma = P_t \text{ to rounding; at a tenth of that not yet}",
     Value(lambda share: float(share >= 1), of=probability, resolution=0.2),
     id="tyurin2024perceptron.equality",
+    theorem=r"As recalled (its wording was not compared with the paper): as $\gamma \to \infty$, $\theta_t/\gamma$ "
+    "tends to the batch perceptron.",
     where="Section 3 (γ → ∞), the threshold ours",
     measure=near["equal"],
     rivals={
@@ -77,6 +79,8 @@ plain_bound = Claim(
     r"\text{plain: } T \le n R^2/\mu^2",
     Bound(resolution=0.1),
     id="tyurin2024perceptron.plain",
+    theorem=r"As recalled: with a large step, gradient descent on separable data separates them within $nR^2/\mu^2$ "
+    "steps.",
     where="Section 5 (iteration complexity of LR+GD)",
     measure=separated["plain"],
     rivals={"a thousandth of it": scaled(1e-3), "a five-hundredth": scaled(2e-3)},
@@ -87,6 +91,7 @@ normalised_bound = Claim(
     r"\text{normalised: } T \le R^2/\mu^2",
     Bound(resolution=0.1),
     id="tyurin2024perceptron.normalised",
+    theorem=r"As recalled: the normalised method needs at most $R^2/\mu^2$ steps, whatever $n$.",
     where="Section 6 (Normalized LR+GD)",
     measure=separated["normalised"],
     rivals={"a fiftieth of it": scaled(0.02), "a hundredth": scaled(0.01)},

@@ -17,6 +17,8 @@ PAPER = Paper(
     year=2014,
     arxiv="1405.4604",
     summary="High-dimensional stationary points are saddles; divide by |H|, not by H.",
+    conventions="p-spin sphere of radius √N, energies per spin u; GOE with variance 1/N off the diagonal, 2/N on it; α "
+    "the share of negative eigenvalues.",
 )
 
 SIZES = {"smoke": [12, 24, 48], "laptop": [16, 32, 64], "paper": [25, 50, 100]}

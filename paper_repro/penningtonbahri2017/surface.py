@@ -20,6 +20,8 @@ PAPER = Paper(
     year=2017,
     arxiv="",
     summary="Hessian = Wishart + Wigner: below a critical energy no direction goes down.",
+    conventions="φ = parameters over data; H₀ = JJᵀ/m, J Gaussian; H₁ a semicircle of radius 2√(2ε); ε the loss; G(z) "
+    "= ∫ dμ/(z − x).",
 )
 
 law = cache(spectra.wishart_wigner)
@@ -46,7 +48,7 @@ crossings = Experiment(
 relu_densities = Experiment(
     "penningtonbahri2017.relu-density",
     run=surface,
-    points=[{"n": N_DENSITY, "phi": 0.5, "energy": 0.6, "relu": True}],
+    points=[{"n": N_DENSITY, "phi": 0.9, "energy": 5.0, "relu": True}],
     replicates=1024,
 )
 
@@ -59,6 +61,8 @@ density = Claim(
         "semicircle's correction is (δ₋₂ + δ₂)/4 − arcsine/2, at most 1/(2n), and the Wishart part's the same",
     ),
     id="penningtonbahri2017.density",
+    theorem=r"R-transforms of free matrices add: a Wishart matrix, $1/(1 - \varphi g)$, and a Wigner matrix, "
+    r"$2\epsilon g$.",
     where="Equations 8, 9",
     measure=densities["eigenvalues"],
     rivals={
@@ -102,6 +106,9 @@ critical = Claim(
         "times half the slope of about 0.5",
     ),
     id="penningtonbahri2017.critical-energy",
+    theorem="If $H = H_0 + H_1$ with $H_0$ a Wishart and $H_1$ a Wigner matrix, free of each other, the share of "
+    r"negative eigenvalues vanishes below $\epsilon_c = \tfrac1{16}\left(1 - 20\varphi - 8\varphi^2 + (1 + "
+    r"8\varphi)^{3/2}\right)$.",
     where="Equation 12",
     measure=crossings["energy"],
     rivals={
@@ -124,6 +131,8 @@ exponent = Claim(
     r"\ (\text{distance } 1/n \le 2\,\%)",
     Rate(-1.5, along="n", sequence=True, resolution=0.01),
     id="penningtonbahri2017.exponent",
+    theorem=r"Near $\epsilon_c$ the share of negative eigenvalues is $\alpha \approx \alpha_0 \left|\tfrac{\epsilon - "
+    r"\epsilon_c}{\epsilon_c}\right|^{3/2}$.",
     where="Equation 13, in its regime: at a distance of 10 to 30 % the local slope is 1.37",
     measure=Experiment("penningtonbahri2017.limiting-index", EachSeed(limiting_index), DISTANCES, replicates=16,
                        source=limiting_index)["value"],
@@ -135,13 +144,14 @@ relu_law = cache(spectra.relu_wishart_wigner)
 relu = Claim(
     r"R_{H_1}(g) = \frac{\epsilon\varphi g}{2 - \epsilon\varphi^2 g^2}\quad\text{(one hidden ReLU layer)}",
     Law(
-        lambda x, phi, energy, relu: relu_law(phi, energy).cdf(x), spectrum=(-0.8, 4.2), resolution=0.02, margin=0.012,
+        lambda x, phi, energy, relu: relu_law(phi, energy).cdf(x), spectrum=(-3.6, 5.8), resolution=0.02, margin=0.012,
         because="finite size, as for the density; products of two Gaussian matrices miss by somewhat more",
     ),
     id="penningtonbahri2017.relu-density",
     where="Equation 15",
     measure=relu_densities["eigenvalues"],
     rivals={
+        "Wigner noise of the same variance": lambda x, phi, energy, relu: law(phi, energy * phi / 4).cdf(x),
         "Wigner noise of four times the variance": lambda x, phi, energy, relu: law(phi, energy * phi).cdf(x),
         "no noise": lambda x, phi, energy, relu: spectra.marchenko_pastur(phi).cdf(x),
     },

@@ -16,7 +16,8 @@ PAPER = Paper(
     summary="Softmax attention converges in direction to an SVM on token pairs; which norm depends on what is trained.",
     conventions="f_i = vᵀX_iᵀ softmax(X_i W z_i), no 1/√d, logistic loss averaged over sequences; cross-attention: "
     "queries z_i of their own. Tokens, queries and head are unit Gaussian directions, labels random signs. Normalised "
-    "descent, rate 0.1; K and Q normalised each on its own, as in the authors' code.",
+    "descent, rate 0.1; K and Q normalised each on its own, as in the authors' code. "
+    "Theorems are stated as recalled: their wording was not compared with the paper's.",
 )
 
 PLACE = {"n": 6, "T": 8, "d": 10, "rate": 0.1}  # of the paper's local-convergence experiment

@@ -16,7 +16,7 @@ from corollary.store import Store
 
 JACOT, FU = "corollary.paper_repro.jacot2018", "corollary.paper_repro.fu2023newton"
 CHOSEN = (
-    "jacot2018.kernel-fluctuation", "jacot2018.kernel-limit", "jacot2018.linearised-mode-decay",
+    "jacot2018.kernel-fluctuation", "jacot2018.kernel-limit", "jacot2018.sign-flips",
     "fu2023newton.printed-alpha", "fu2023newton.moment-expansion", "fu2023newton.newton-residual",
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

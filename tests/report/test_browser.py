@@ -81,7 +81,7 @@ def test_filter_and_search(browser, page):
         view.click("button[type=reset]")
         until(view, "document.getElementById('found').textContent === '6 claims'")
         for choice, value, expected in (
-            ("#by-paper", "fu2023newton", 3), ("#by-kind", "Rate", 1), ("#by-verdict", "CONFIRMED", 6),
+            ("#by-paper", "fu2023newton", 3), ("#by-kind", "Rate", 2), ("#by-verdict", "CONFIRMED", 6),
             ("#by-verdict", "unexpected", 0), ("#by-family", "ntk", 3),
         ):  # fmt: skip
             view.select_option(choice, value)
@@ -143,12 +143,38 @@ def test_text_is_legible_in_both_schemes(browser, page, scheme):
 
 
 def test_it_prints(browser, page):
-    """On paper: no form; what was folded in a claim is open."""
+    """On paper: no form; while it prints everything that was folded is open, but for the sources, which are left out;
+    afterwards it is folded again."""
     with opened(browser, page) as (view, _):
+        view.evaluate(
+            """() => { window.seen = []; addEventListener('beforeprint', () => {
+               window.seen = [...document.querySelectorAll('main details')].map(d => [d.className, d.open]); }) }"""
+        )
+        folded = view.evaluate("document.querySelectorAll('main details:not([open])').length")
         view.emulate_media(media="print")
-        assert not view.is_visible("#filter")
+        assert not view.is_visible("#filter") and not view.is_visible("#sources")
         assert len(view.pdf()) > 50_000  # chromium's own print
-        assert view.evaluate("[...document.querySelectorAll('article.claim details')].every(d => d.open)")
+        seen = view.evaluate("window.seen")
+        assert all(is_open for kind, is_open in seen if kind != "source")
+        assert {"derivation", "graph-holder", ""} <= {kind for kind, _ in seen}  # "": captions, evidence in detail
+        assert view.evaluate("document.querySelectorAll('main details:not([open])').length") == folded
+
+
+def test_the_text_of_pictures_has_one_size(browser, page):
+    """A figure of one column is drawn at 3.4 inches, one of two at 7: neither is blown up to the width of the other."""
+    with opened(browser, page) as (view, _):
+        found = view.evaluate("[...document.images].map(i => i.clientWidth / i.naturalWidth)")
+        assert found and all(abs(share - 0.52) < 0.01 for share in found)
+
+
+@pytest.mark.parametrize("width, beside", [(390, False), (1280, True)])
+def test_what_a_figure_shows_stands_beside_it_where_there_is_room(browser, page, width, beside):
+    with opened(browser, page, width) as (view, _):
+        image, stated = (
+            view.evaluate(f"document.querySelector('{what}').getBoundingClientRect().toJSON()")
+            for what in ("figure img", "figure .stated")
+        )
+        assert (stated["left"] >= image["right"]) == beside and (stated["top"] >= image["bottom"]) != beside
 
 
 def test_a_thousand_claims_can_be_searched(browser, many):

@@ -3,13 +3,18 @@
 import html.parser
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from corollary.report import load, render, write
+from corollary.claims import Derived
+from corollary.report import Results, load, render, write
 from corollary.report.forest import forest
-from corollary.report.load import _DEFAULTS
+from corollary.report.load import _DEFAULTS, take
+from corollary.report.pictures import COLOURED, data_address, highlighted
 from corollary.run.catalogue import derivations, papers
+from corollary.run.record import claim_record, derivation_record, paper_record
+from corollary.verdicts import Outcome, Verdict
 
 
 class Parsed(html.parser.HTMLParser):
@@ -62,6 +67,45 @@ def test_uses_and_checked_by_of_the_catalogue_resolve():
             assert e.evidence and set(e.evidence) <= claims, e.where
         for n in p.numbers:
             assert n.claim.name in claims, n.what
+
+
+def test_a_number_of_a_paper_names_a_functional_that_its_claim_has():
+    """Such as "n=15, T=5, d=15" or "[1]": a misspelt one would show the first functional's interval."""
+    numbers = [n for p in papers().values() for n in p.numbers]
+    assert {n.claim.name.split(".")[0] for n in numbers} >= {"giapitzakis2025", "tarzanagh2023"}
+    for n in numbers:
+        points, kind = n.claim.split("laptop")[0], n.claim.kind
+        names = kind.names(points, kind.declared_shapes(n.claim.plain_rivals(), points))
+        assert (n.functional in names) if n.functional else len(names) == 1, (n.what, names)
+
+
+def test_the_papers_numbers_stand_beside_ours(record, tmp_path):
+    """Theirs, the middle of our interval ± half its length, and the ratio ours/theirs, of the functional that is named;
+    none for a claim that is not there or has an open interval."""
+    claim = {
+        **record, "paper": "p", "id": "p.c", "functionals": ["a", "b"], "interval": [[0.0, 9.0], [1.9, 2.1]],
+        "theory": [1.0, 2.0], "margin": [0.0, 0.0], "resolution": [0.1, 0.1], "rival_values": {}, "uses": [],
+    }  # fmt: skip
+    number = {"what": "a <b> constant", "where": "Table 1", "value": 2.5, "claim": "p.c", "functional": "b"}
+    others = [
+        {**number, "what": "first", "functional": ""}, {**number, "what": "unknown claim", "claim": "p.d"},
+        {**number, "what": "zero", "value": 0},
+    ]  # fmt: skip
+    paper = {"record": "paper", "key": "p", "title": "P", "numbers": [number, *others]}
+    open_ended = {**claim, "id": "p.open", "interval": [[None, 9.0], [0.0, None]]}
+    lost = {**number, "claim": "p.open", "what": "open"}
+    (tmp_path / "results.jsonl").write_text(
+        "\n".join(json.dumps(r) for r in ({**paper, "numbers": [*paper["numbers"], lost]}, claim, open_ended)) + "\n"
+    )
+    text = render(load([tmp_path]))
+    rows = re.findall(r"<tr><th scope=\"row\"><a href=\"#claim-p.c\">(.*?)</tr>", text)
+    cells = [re.sub(r"<[^>]*>", "|", row).split("|") for row in rows]
+    shown = [[c for c in row if c] for row in cells]
+    assert shown == [
+        ["a &lt;b&gt; constant", "Table 1", "2.5", "2 ± 0.1", "0.8000"],
+        ["first", "Table 1", "2.5", "4.5 ± 4.5", "1.8000"],
+        ["zero", "Table 1", "0", "2 ± 0.1", "–"],
+    ]
 
 
 def test_the_page_fetches_nothing(parsed, page):
@@ -132,13 +176,51 @@ def test_a_thousand_claims_make_a_page_of_a_few_megabytes(many):
     assert many.stat().st_size < 10e6
 
 
-def test_the_whole_catalogue_stays_below_ten_megabytes(many, page):
-    """Weight of a claim and of a picture, times what the catalogue holds, with a third to spare."""
+GALLERY = sorted((Path(__file__).resolve().parents[2] / "docs" / "gallery").glob("*.png"))
+
+
+def unjudged(claim) -> dict:
+    """The claim's own record, with numbers of usual length for one functional a point instead of a verdict."""
+    J = min(len(claim.points_at("laptop")), 24)
+    one = [1.23456789012345] * J
+    verdict = Verdict(
+        claim.name, claim.statement, type(claim.kind).__name__, Outcome.CONFIRMED, Outcome.CONFIRMED,
+        [f"value at n = {j}" for j in range(J)], [(1.23456789012345, 2.3456789012345)] * J, one, one, one, 1e-3, 1024,
+        list(claim.rivals), killed_at=dict.fromkeys(claim.rivals, "value at n = 0"), because="measured " * 12,
+        rival_values=dict.fromkeys(claim.rivals, one), looks=[64, 1024],
+    )  # fmt: skip
+    return claim_record(claim, verdict, scale="laptop", device="cpu", run="", paper=claim.name.split(".")[0])
+
+
+def test_the_whole_catalogue_stays_below_ten_megabytes(tmp_path):
+    """A page of every claim with its sources and of every derivation with as much text as the source that makes it;
+    for each figure a picture as heavy as the heaviest of the gallery. A tenth to spare."""
     every = papers()
+    found = Results()
+    for key, entry in every.items():
+        assert take(paper_record(entry), found, key) == []
+        for claim in entry.claims:
+            assert take(json.loads(json.dumps(unjudged(claim))), found, claim.name) == []
+    for name, known in derivations().items():
+        record = derivation_record(known, Derived(name, known.method, (), (), None, ""))
+        steps = [{"text": "a step", "expression": record["source"]["text"][:600], "holds": True}] * 3
+        assert take({**record, "steps": steps}, found, name) == []
+    text = render(found)
     claims, figures = (sum(len(getattr(p, name)) for p in every.values()) for name in ("claims", "figures"))
-    a_claim = page.stat().st_size / 6  # with sources, derivations and the page's own weight: too high for many
-    a_picture = 60e3
-    assert min(a_claim, 25e3) * claims + a_picture * figures < 10e6 / 1.33
+    assert text.count('<article class="claim"') == claims > 100
+    heaviest = max(len(data_address(p)[0]) for p in GALLERY)
+    assert len(text.encode()) + figures * heaviest < 9e6
+
+
+def test_a_source_is_coloured_and_stands_whole():
+    """Marks only where the page has a colour; the text is what was given, whatever is in it."""
+    text = 'def f(x):  # "<b>" & c\n    return x + 1 if x else "</pre>"\n'
+    made = highlighted(text)
+    found = Parsed(str(made))
+    assert found.words == text and set(found.tags) == {"span"}
+    assert '<span class="nf">f</span>' in made and made.count("<span") <= 8
+    style = (Path(write.__code__.co_filename).parent / "templates" / "page.css").read_text()
+    assert all(f".code .{name}" in style for name in COLOURED)
 
 
 def bands(claim) -> list[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -94,14 +95,14 @@ def changed(real, tmp_path, name, **changes):
     lines = (real / "results.jsonl").read_text().splitlines()
     record = next(r for r in map(json.loads, reversed(lines)) if r.get("id") == name)
     folder = tmp_path / "new"
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.jsonl").write_text("\n".join([*lines, json.dumps({**record, **changes})]) + "\n")
     return load([folder]), record
 
 
 def test_a_folder_and_itself_differ_in_nothing(real):
     found = compare(load([real]), load([real]))
-    assert not found.changed and found.same == 6 and not found.only_old and not found.only_new
+    assert not found.changed and found.same == 6 and not found.gone and not found.only_new and not found.notes
 
 
 def test_a_changed_verdict_a_moved_number_and_a_changed_theory_are_named(real, tmp_path):
@@ -124,6 +125,85 @@ def test_an_interval_that_shifts_but_still_meets_the_old_one_has_not_moved(real,
     assert not compare(old, new).changed
     open_ended, _ = changed(real, tmp_path / "new", name, interval=[[low, None]])
     assert not compare(old, open_ended).changed
+
+
+NAME = "jacot2018.kernel-fluctuation"
+
+
+def test_a_rival_that_stands_again_and_one_that_is_not_asked_about_any_more(real, tmp_path):
+    new, record = changed(real, tmp_path, NAME, rivals_rejected=[], rivals_alive=["0"])
+    gone = [r for r in record["rivals_rejected"] if r != "0"]
+    assert record["rivals_rejected"]
+    found = compare(load([real]), new)
+    assert found.changed and found.same == 5
+    assert {f"{NAME}, “{r}”: rejected → not there" for r in gone} <= set(found.rivals)
+    alive = {"rivals_rejected": record["rivals_rejected"][1:], "rivals_alive": record["rivals_rejected"][:1]}
+    new, _ = changed(real, tmp_path / "b", NAME, **alive)
+    assert compare(load([real]), new).rivals == [f"{NAME}, “{record['rivals_rejected'][0]}”: rejected → still stands"]
+
+
+def test_a_renamed_functional_and_a_theory_without_a_number(real, tmp_path):
+    new, _ = changed(real, tmp_path, NAME, functionals=["slope"])
+    found = compare(load([real]), new)
+    assert found.changed and found.functionals == [f"{NAME}: exponent → slope"] and found.same == 5
+    new, _ = changed(real, tmp_path / "b", NAME, theory=[None])
+    found = compare(load([real]), new)
+    assert found.changed and found.theory == [f"{NAME}, exponent: theory -0.5 → no number"]
+
+
+@pytest.mark.parametrize("kind", ["claim", "derivation"])
+def test_what_is_gone_is_a_change_and_what_is_new_is_none(real, tmp_path, kind):
+    lines = (real / "results.jsonl").read_text().splitlines()
+    name = next(json.loads(x)["id"] for x in lines if json.loads(x)["record"] == kind)
+    (tmp_path / "results.jsonl").write_text("\n".join(x for x in lines if json.loads(x).get("id") != name) + "\n")
+    fewer = compare(load([real]), load([tmp_path]))
+    assert fewer.changed and fewer.gone == [f"{kind} {name}"]
+    more = compare(load([tmp_path]), load([real]))
+    assert not more.changed and f"{kind} {name}" in more.only_new
+    assert corollary("compare", real, tmp_path, cwd=tmp_path).returncode == 1
+
+
+def test_a_gpu_is_said_once_and_is_no_change(real, tmp_path):
+    lines = [json.loads(x) for x in (real / "results.jsonl").read_text().splitlines()]
+    (tmp_path / "results.jsonl").write_text("\n".join(json.dumps({**r, "device": "cuda"}) for r in lines) + "\n")
+    found = compare(load([real]), load([tmp_path]))
+    assert not found.changed and found.same == 6
+    assert [n for n in found.notes if n.startswith("device")] == [
+        f"device cpu → cuda: {', '.join(sorted(load([real]).claims)[:3])} and 3 more"
+    ]
+
+
+def test_tables_behind_figures_are_compared(real, tmp_path):
+    """A number that moved, one that only moved in its last digits, a row less, a column renamed, a table gone."""
+    shutil.copytree(real / "figures", tmp_path / "figures")
+    shutil.copy(real / "results.jsonl", tmp_path)
+    table = tmp_path / "figures" / "jacot2018" / "figure-Theorem-2.csv"
+    whole = table.read_text()
+    *comments, head, first = [x for x in whole.splitlines() if x.startswith("#")] + whole.split("\n# ")[
+        -1
+    ].splitlines()[1:3]
+    column = next(i for i, x in enumerate(first.split(",")) if "." in x)
+    value, name = float(first.split(",")[column]), head.split(",")[column]
+
+    def lines_with(text):
+        table.write_text(text)
+        found = compare(load([real]), load([tmp_path]))
+        assert found.changed == bool(found.tables)
+        return found.tables
+
+    def first_with(x):
+        return ",".join([*first.split(",")[:column], repr(x), *first.split(",")[column + 1 :]])
+
+    said = "figure-Theorem-2.csv of figures/jacot2018/figure-Theorem-2"
+    assert lines_with(whole) == []
+    assert lines_with(whole.replace(first, first_with(value * (1 + 1e-9)), 1)) == []
+    (moved,) = lines_with(whole.replace(first, first_with(value + 100.0), 1))
+    assert moved.startswith(f"{said}, {name}: 1 of ") and moved.endswith(f"→ {value + 100:.10g}")
+    assert all("rows →" in x for x in lines_with(whole.replace(first + "\n", "", 1)))
+    (renamed,) = lines_with(whole.replace(head, head.replace(name, "other"), 1))
+    assert renamed.startswith(f"{said}: columns {name if column == 0 else head.split(',')[0]}")
+    table.unlink()
+    assert compare(load([real]), load([tmp_path])).tables == [f"{said}: a table → no table"]
 
 
 def test_the_exit_code_says_whether_anything_changed(real, tmp_path):

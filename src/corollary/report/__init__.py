@@ -3,7 +3,8 @@
 write(load([folder]), folder / "report.html")
 """
 
+from corollary.report.captions import fill
 from corollary.report.load import ReportError, Results, load
 from corollary.report.page import render, write
 
-__all__ = ["ReportError", "Results", "load", "render", "write"]
+__all__ = ["ReportError", "Results", "fill", "load", "render", "write"]

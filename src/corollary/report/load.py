@@ -5,6 +5,7 @@ What is damaged, cut short or of another version is left out and named in `probl
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from corollary.report import shapes
+from corollary.report.shapes import Misfit
 from corollary.run.record import FORMAT, RESULTS
 
+MOST = 20  # problems of one file that are told one by one
 REFUTED = "REFUTED"
 OUTCOMES = ("CONFIRMED", REFUTED, "UNDERPOWERED", "OUT_OF_DOMAIN")
 Record = dict[str, Any]
@@ -92,23 +96,39 @@ def _folder(folder: Path, found: Results) -> None:
 
 
 def _lines(file: Path, found: Results) -> None:
-    cut, newer = 0, 0
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        found.problems.append(f"cannot read {file.name}: {error.strerror}")
+        return
+    problems: list[str] = []
+    newer = 0
+    for i, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        at = f"{file.name}, line {i}"
         try:
-            record = json.loads(line)
+            record = _whole(line)
         except (ValueError, RecursionError):
-            cut += 1
+            problems.append(f"{at} was cut short: left out")
             continue
         if isinstance(record, dict) and isinstance(record.get("format"), int) and record["format"] > FORMAT:
             newer += 1
-        elif not (isinstance(record, dict) and take(record, found)):
-            cut += 1
-    if cut:
-        found.problems.append(f"{cut} lines of {file.name} were cut short or are no records: left out")
+            continue
+        problems += take(record, found, at)
+    found.problems += problems[:MOST]
+    if len(problems) > MOST:
+        found.problems.append(f"{file.name}: {len(problems) - MOST} more of the kind")
     if newer:
         found.problems.append(f"{newer} lines of {file.name} are of a newer version of corollary: left out; update it")
+
+
+def _whole(line: str) -> Any:
+    """The JSON of a line. Halves of a surrogate pair, which no file can hold, become question marks."""
+    record = json.loads(line)
+    if "\\ud" in line.lower():
+        record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
+    return record
 
 
 def _json(path: Path, found: Results) -> None:
@@ -116,77 +136,99 @@ def _json(path: Path, found: Results) -> None:
     if path.suffix == ".jsonl":
         return _lines(path, found)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = _whole(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is not whole JSON ({error}); was the run that wrote it stopped?") from error
     if not isinstance(data, dict) or not isinstance(data.get("verdicts"), list):
         raise ReportError(f"{path} holds no verdicts; expected the file of pytest --verdicts-json or of --json")
-    for record in data["verdicts"]:
+    problems: list[str] = []
+    for i, record in enumerate(data["verdicts"], 1):
         named = {**record, "id": record.get("id") or record.get("test", "")} if isinstance(record, dict) else {}
-        if not take({"record": "claim", **named}, found):
-            found.problems.append(f"a verdict of {path.name} lacks its id, kind or outcome: left out")
+        problems += take({**named, "record": "claim"}, found, f"{path.name}, verdict {i}")
+    found.problems += problems[:MOST]
+    if len(problems) > MOST:
+        found.problems.append(f"{path.name}: {len(problems) - MOST} more of the kind")
 
 
-def take(record: Record, found: Results) -> bool:
-    """Keep a record; False where it is none of ours or lacks what it is about."""
-    kind = record.get("record")
-    if kind == "claim":
-        claim = _claim(record)
-        if claim is None:
-            return False
-        found.claims[claim["id"]] = claim
-        return True
-    homes: dict[Any, tuple[dict[str, Record], str]] = {
-        "derivation": (found.derivations, "id"), "paper": (found.papers, "key"), "run": (found.runs, "run"),
-    }  # fmt: skip
-    if kind not in homes:
-        return False
-    home, key = homes[kind]
-    if not isinstance(record.get(key), str):
-        return False
-    home[record[key]] = record
-    return True
+def take(record: Any, found: Results, at: str) -> list[str]:
+    """Keep a record. What is wrong with it, each line beginning with where it stands; [] where it is whole."""
+    kind = record.get("record") if isinstance(record, dict) else None
+    said: list[str] = []
+    try:
+        if kind == "claim":
+            claim = _claim(record)
+            found.claims[claim["id"]] = claim
+        elif kind == "derivation":
+            known = shapes.DERIVATION(record, kind, said)
+            found.derivations[known["id"]] = known
+        elif kind == "paper":
+            known = shapes.PAPER(record, kind, said)
+            found.papers[known["key"]] = {**known, "title": known["title"] or known["key"]}
+        elif kind == "run":
+            known = shapes.RUN(record, kind, said)
+            found.runs[known["run"]] = known
+        else:
+            raise Misfit("this is no record of a run, paper, claim or derivation")
+    except Misfit as misfit:
+        said.append(f"{misfit}: left out")
+    return [f"{at}: {text}" for text in said]
 
 
-def _claim(record: Record) -> Record | None:
-    if any(not isinstance(record.get(name), kind) for name, kind in _NEEDED.items()) or not record["id"]:
-        return None
+def _claim(record: Record) -> Record:
+    for name, kind in _NEEDED.items():
+        if not isinstance(record.get(name), kind) or not record[name]:
+            raise Misfit(f"a claim without its {name}")
+    who = f"claim {record['id'][:80]}"
     if record["outcome"] not in OUTCOMES:
-        return None
+        raise Misfit(f"{who} has no outcome of {', '.join(OUTCOMES)}")
     claim = {**_DEFAULTS, **{k: v for k, v in record.items() if v is not None or k == "budget"}}
     for name, default in _DEFAULTS.items():
         right = int | float if isinstance(default, float) else type(default)
         if default is not None and not isinstance(claim[name], right):
-            return None
+            raise Misfit(f"{who}: {name} is of the wrong type")
+        if isinstance(default, float):
+            shapes.number(claim[name], f"{who}: {name}", [])
     if any(not isinstance(v, list) for v in claim["rival_values"].values()):
-        return None
+        raise Misfit(f"{who}: rival_values is no table of lists")
     for name in _TEXTS:
         claim[name] = [str(x) for x in claim[name]]
+    claim["killed_at"] = {str(k): str(v) for k, v in claim["killed_at"].items()}
     claim["points"] = [p for p in claim["points"] if isinstance(p, dict)]
     lengths = {len(claim[name]) for name in ("functionals", "interval", "theory", "margin", "resolution")}
     if len(lengths) != 1 or any(not isinstance(pair, list) or len(pair) != 2 for pair in claim["interval"]):
-        return None
+        raise Misfit(f"{who}: functionals, intervals and theory do not belong together")
     return claim
 
 
 def _figure(provenance: Path, found: Results) -> None:
     name = f"{provenance.parent.name}/{provenance.name}"
+    said: list[str] = []
     try:
-        made = json.loads(provenance.read_text(encoding="utf-8"))
+        made = _whole(provenance.read_text(encoding="utf-8"))
         result, run = made["result"], made["run"]
-        number, paper = str(result["figure"]), str(result["paper"])
-    except (ValueError, KeyError, TypeError, OSError):
+        result = shapes.FIGURE(result, "result", said)
+    except Misfit as misfit:
+        found.problems.append(f"{name}: {misfit}: left out")
+        return
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         found.problems.append(f"{name} is cut short or no provenance of a figure: left out")
         return
+    found.problems += [f"{name}: {text}" for text in said]
     picture = provenance.with_suffix(".png")
     if not picture.is_file():
         found.problems.append(f"{name}: its picture {picture.name} is not there: left out")
         return
     caption = provenance.with_suffix(".txt")
-    tables = sorted(p for p in provenance.parent.glob(f"{provenance.stem}*.csv") if _belongs(p.stem, provenance.stem))
-    text = caption.read_text(encoding="utf-8", errors="replace") if caption.is_file() else ""
-    found.figures.setdefault(paper, []).append(
-        {"number": number, "picture": picture, "caption": text, "result": result, "run": run,
+    tables = sorted(p for p in provenance.parent.glob(f"{glob.escape(provenance.stem)}*.csv")
+                    if _belongs(p.stem, provenance.stem))  # fmt: skip
+    try:
+        text = caption.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found.figures.setdefault(result["paper"], []).append(
+        {"number": result["figure"], "picture": picture, "caption": text, "result": result, "run": run,
          "tables": [p.name for p in tables], "folder": f"figures/{provenance.parent.name}"}
     )  # fmt: skip
 
@@ -196,8 +238,11 @@ def _belongs(table: str, figure: str) -> bool:
 
 
 def finite(x: Any) -> float | None:
-    """A number of a record, or None where it is infinite or missing."""
-    return float(x) if isinstance(x, int | float) and math.isfinite(x) else None
+    """A number of a record, or None where it is infinite, too large for one, or missing."""
+    try:
+        return float(x) if isinstance(x, int | float) and math.isfinite(x) else None
+    except OverflowError:
+        return None
 
 
 def as_expected(claim: Mapping[str, Any]) -> bool:

@@ -19,7 +19,9 @@ _DOLLARS = re.compile(r"(?<!\\)\$([^$]+)\$")
 _UNKNOWN = re.compile(r"\\[A-Za-z]+")
 # Spellings that mean the same and that the converter knows.
 _SAME = (
-    (r"\\tfrac", r"\\frac"), (r"\\textstyle\s*", ""), (r"\\displaystyle\s*", ""), (r"\\rm\b", r"\\mathrm"),
+    (r"\\tfrac", r"\\frac"), (r"\\textstyle\s*", ""), (r"\\displaystyle\s*", ""),
+    (r"\{\\rm\s+([A-Za-z]{2,})\}", r"{\\text{\1}}"), (r"\\mathrm\{([A-Za-z]{2,})\}", r"\\text{\1}"),  # one word
+    (r"\\rm\b", r"\\mathrm"), (r"\\arg(?![A-Za-z])", r"\\operatorname{arg}"),
     (r"\\(?:big|Big|bigg|Bigg)[lr]?(?![A-Za-z])\s*", ""),
 )  # fmt: skip
 
@@ -76,7 +78,28 @@ def statement(text: str) -> Markup:
             parts += [Markup.escape(text[end : found.start()]), formula(found[1].strip())]
             end = found.end()
         return Markup("").join([*parts, Markup.escape(text[end:])])
-    return _broken(text) if _FORMULA.search(text) else Markup.escape(text)
+    if not _FORMULA.search(text):
+        return Markup.escape(text)
+    return Markup("\u2003").join(_broken(part) for part in _at_quads(text))  # as wide as a quad; lines may break there
+
+
+def _at_quads(text: str) -> list[str]:
+    r"""The formulas between which stands a \quad outside all braces, so that they break over lines."""
+    if re.search(r"\\(?:left|right|begin|end)(?![A-Za-z])", text):
+        return [text]
+    parts, depth, start = [], 0, 0
+    for found in re.finditer(r"(?<!\\)[{}]|\\q?quad(?![A-Za-z])\s*", text):
+        if found[0] in "{}":
+            depth += 1 if found[0] == "{" else -1
+        elif depth == 0 and text[start : found.start()].strip():
+            parts.append(text[start : found.start()].strip())
+            start = found.end()
+    rest = text[start:].strip()
+    parts += [rest] if rest else []
+    whole = all(
+        re.match(r"[^_^}&]", p) and p.count("(") == p.count(")") and p.count("[") == p.count("]") for p in parts
+    )
+    return parts if whole and len(parts) > 1 else [text]
 
 
 def _broken(text: str) -> Markup:

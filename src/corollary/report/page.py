@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 import re
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from corollary.report import graph as drawing
+from corollary.report.captions import filled
 from corollary.report.forest import ROWS, forest
 from corollary.report.load import OUTCOMES, Record, ReportError, Results, as_expected, finite
 from corollary.report.mathml import statement
 from corollary.report.pictures import data_address, highlighted, numbers
 
 CSV_ROWS = 40
+SIZE = 0.52  # of a picture's pixels, of which it has 200 an inch: text of one size in figures of one and two columns
+STATED = 5  # statements beside a figure; its caption links to all
 WORDS = {"CONFIRMED": "confirmed", "REFUTED": "refuted", "UNDERPOWERED": "underpowered", "OUT_OF_DOMAIN": "outside"}
 METHODS = {
     "symbolic": "symbolic", "rational": "exact rational arithmetic", "digits": "50 digits",
@@ -76,7 +80,8 @@ def _claim(c: Record, sources: _Sources, results: Results, runs: Mapping[str, Re
         **c, "anchor": anchor("claim", c["id"]), "state": WORDS[c["outcome"]], "fine": as_expected(c),
         "shown": statement(c["statement"]), "printed": statement(c["theorem"]) if c["theorem"] else None,
         "forest": forest(c), "more": max(len(c["functionals"]) - ROWS, 0), "csv": text, "csv_left_out": left_out,
-        "rivals": rivals, "command": command, "commit": str(run.get("commit", ""))[:12], "date": run.get("date", ""),
+        "rivals": rivals, "command": command,
+        "commit": str(run.get("commit") or "")[:12], "date": run.get("date") or "",
         "links": {
             "formula": sources.link(c["formula"]), "theory function": sources.link(c["theory_code"]),
             "experiment": sources.link(c["measurement"]),
@@ -98,11 +103,15 @@ def _said(c: Record, rival: str) -> str:
     return f"{value:.4g}" if abs(value) > 1e-12 * size else "0"  # rounding of a value that is 0
 
 
+def _holds(derivation: Record) -> bool:
+    return derivation["outcome"] == "DERIVED" and not derivation["problem"]
+
+
 def _rests(name: str, results: Results) -> dict[str, Any]:
     if name in results.claims:
         return {"name": name, "anchor": anchor("claim", name), "state": WORDS[results.claims[name]["outcome"]]}
     if name in results.derivations:
-        holds = not results.derivations[name].get("problem")
+        holds = _holds(results.derivations[name])
         return {"name": name, "anchor": anchor("derivation", name), "state": "derived" if holds else "underived"}
     return {"name": name, "anchor": "", "state": "absent"}
 
@@ -113,13 +122,25 @@ def _figure(f: Record, results: Results) -> dict[str, Any] | None:
     except ReportError as error:
         results.problems.append(f"{error}: left out")
         return None
-    named = f["result"].get("claims", [])
+    named = f["result"]["claims"]
     return {
-        **f, "address": address, "width": width, "height": height, "file": f"{f['folder']}/{f['picture'].name}",
-        "title": (f["caption"].splitlines() or [f"Figure {f['number']}"])[0],
-        "claims": [_rests(str(name), results) for name in named],
+        **f, "address": address, "width": round(width * SIZE), "height": round(height * SIZE),
+        "file": f"{f['folder']}/{f['picture'].name}",
+        "title": _title(f),
+        "claims": [_rests(name, results) for name in named],
+        "stated": [
+            {**_rests(name, results), "outcome": c["outcome"], "text": statement(c["theorem"] or c["statement"])}
+            for name in named if (c := results.claims.get(name))
+        ][:STATED],
+        "caption": filled(f["caption"], named, results.claims),
         "anchor": anchor("figure", f"{f['folder']}-{f['number']}"),
     }  # fmt: skip
+
+
+def _title(f: Record) -> str:
+    """The caption's first line without the authors, who stand above."""
+    first = (f["caption"].splitlines() or [""])[0]
+    return first[first.find("Figure ") :] if "Figure " in first else first or f"Figure {f['number']}"
 
 
 def _printed_numbers(paper: Record, claims: Mapping[str, Record]) -> list[dict[str, Any]]:
@@ -155,7 +176,7 @@ def _papers(results: Results, sources: _Sources) -> list[dict[str, Any]]:
         figures = [_figure(f, results) for f in results.figures.get(key, [])]
         shown.append(
             {
-                **about, "anchor": anchor("paper", key), "family": about.get("family", "your own"), "claims": claims,
+                **about, "anchor": anchor("paper", key), "family": about.get("family") or "your own", "claims": claims,
                 "figures": [f for f in figures if f],
                 "graph": drawing.graph(links, state, anchors, f"What {key} rests on"),
                 "counts": {o: sum(c["outcome"] == o for c in claims) for o in OUTCOMES},
@@ -176,13 +197,13 @@ def _erratum(e: Record, results: Results) -> dict[str, Any]:
         evidence.append({**_rests(name, results), "derived": derived, "killed": killed,
                          "outcome": claim["outcome"] if claim else "not in these results"})  # fmt: skip
     return {**e, "shown_printed": statement(e["printed"]), "shown_corrected": statement(e["corrected"]),
-            "evidence_shown": evidence}  # fmt: skip
+            "shown_wrong": statement(e["wrong"]), "evidence_shown": evidence}  # fmt: skip
 
 
 def _derivation(d: Record, sources: _Sources) -> dict[str, Any]:
     used = d.get("code") or []
     return {
-        **d, "anchor": anchor("derivation", d["id"]), "state": "underived" if d.get("problem") else "derived",
+        **d, "anchor": anchor("derivation", d["id"]), "state": "derived" if _holds(d) else "underived",
         "how": METHODS.get(str(d.get("method")), str(d.get("method", ""))), "links": sources.link(used),
         "source_link": sources.link([d["source"]] if isinstance(d.get("source"), dict) else []),
     }  # fmt: skip
@@ -193,7 +214,7 @@ def _overview(results: Results, papers: list[dict[str, Any]]) -> dict[str, Any]:
     runs = [r for r in results.runs.values() if any(c["run"] == r["run"] for c in claims)]
     values = lambda name: sorted({str(r.get(name)) for r in runs if r.get(name) is not None})  # noqa: E731
     seconds = [r["seconds"] for r in runs if isinstance(r.get("seconds"), int | float)]
-    versions = sorted({f"{k} {v}" for r in runs for k, v in dict(r.get("versions") or {}).items()})
+    versions = sorted({f"{k} {v}" for r in runs for k, v in r["versions"].items()})
     count = Counter(c["outcome"] for c in claims)
     dirty = any(r.get("dirty") for r in runs)
     return {
@@ -201,7 +222,7 @@ def _overview(results: Results, papers: list[dict[str, Any]]) -> dict[str, Any]:
         "foreseen": Counter(c["outcome"] for c in claims if as_expected(c)),
         "claims": len(claims), "papers": len(papers),
         "fine": sum(map(as_expected, claims)),
-        "derived": sum(not d.get("problem") for d in results.derivations.values()),
+        "derived": sum(map(_holds, results.derivations.values())),
         "derivations": len(results.derivations), "budget": f"{sum(c['epsilon'] for c in claims):.3g}",
         "machine": values("machine"), "versions": versions, "dirty": dirty,
         "commit": [c[:12] for c in values("commit")],
@@ -217,20 +238,27 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def render(results: Results) -> str:
-    """The page as text. Depends on the results alone: the same results give the same bytes."""
+@functools.cache
+def _templates() -> tuple[Any, str, str]:
+    """The page's template, style and script, read once."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     folder = Path(__file__).parent / "templates"
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     jinja = Environment(
         loader=PackageLoader("corollary.report"), autoescape=select_autoescape(["html"]), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return jinja.get_template("page.html"), style, script
+
+
+def render(results: Results) -> str:
+    """The page as text. Depends on the results alone: the same results give the same bytes."""
+    template, style, script = _templates()
     sources = _Sources()
     papers = _papers(results, sources)
     derivations = [_derivation(d, sources) for _, d in sorted(results.derivations.items())]
-    return jinja.get_template("page.html").render(
+    return template.render(
         style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
         overview=_overview(results, papers), papers=papers, derivations=derivations, sources=sources.texts,
         problems=results.problems, outcomes=OUTCOMES, words=WORDS,

@@ -12,12 +12,18 @@ from markupsafe import Markup
 
 from corollary.report.load import ReportError
 
+# keywords, texts, comments and defined names: what page.css has colours for
+COLOURED = frozenset("k kn kc ow kd s1 s2 sd sa si se c1 nf nc nd fm".split())
+
 
 def data_address(picture: Path) -> tuple[str, int, int]:
     """(address, width, height). Raises ReportError for a file that is no picture."""
     from PIL import Image, UnidentifiedImageError
 
-    content = picture.read_bytes()
+    try:
+        content = picture.read_bytes()
+    except OSError as error:
+        raise ReportError(f"cannot read {picture.parent.name}/{picture.name}: {error.strerror}") from error
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
@@ -25,7 +31,7 @@ def data_address(picture: Path) -> tuple[str, int, int]:
             small = io.BytesIO()
             # 96 colours: lines, markers and their smoothed edges; the difference cannot be seen at this size
             image.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ReportError(f"{picture.parent.name}/{picture.name} is no whole picture") from error
     shorter = min(content, small.getvalue(), key=len)
     return f"data:image/png;base64,{base64.b64encode(shorter).decode()}", width, height
@@ -33,12 +39,20 @@ def data_address(picture: Path) -> tuple[str, int, int]:
 
 @functools.lru_cache(maxsize=4096)
 def highlighted(text: str) -> Markup:
-    """Python source with short classes; colours come from the page."""
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
+    """Python source with a class for each kind of token that the page colours, and no other marks."""
     from pygments.lexers import PythonLexer
+    from pygments.token import STANDARD_TYPES
 
-    return Markup(highlight(text, PythonLexer(), HtmlFormatter(nowrap=True)))
+    parts: list[list[str]] = []
+    for kind, words in PythonLexer().get_tokens(text):
+        short = STANDARD_TYPES.get(kind, "")
+        look = short if short in COLOURED and words.strip() else ""
+        if parts and parts[-1][0] == look:
+            parts[-1][1] += words
+        else:
+            parts.append([look, words])
+    marks = [Markup('<span class="{}">{}</span>').format(*p) if p[0] else Markup.escape(p[1]) for p in parts]
+    return Markup("").join(marks)
 
 
 def numbers(claim: dict[str, Any], most: int) -> tuple[str, int]:

@@ -39,5 +39,9 @@
   };
   addEventListener("hashchange", reveal);
   reveal();
-  addEventListener("beforeprint", () => document.querySelectorAll("article details").forEach((d) => { d.open = true; }));
+  const folded = [];
+  addEventListener("beforeprint", () => {
+    for (const d of document.querySelectorAll("main details:not(.source):not([open])")) { d.open = true; folded.push(d); }
+  });
+  addEventListener("afterprint", () => { while (folded.length) folded.pop().open = false; });
 })();
