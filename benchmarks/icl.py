@@ -11,6 +11,7 @@ over as .npz; both sides are judged by our exact population loss, off the clock.
     jax      the same model, start, rates and batch, float32                     peer
     jax-full the paper's model, W_K, W_Q, W_V, P 11 × 11 over explicit tokens    peer (time per step only)
     forward  10 layers of the construction on 10 000 prompts, float64            both
+    sweep    seeds × contexts on sampled prompts, all seeds in one batch: NumPy, and CuPy where it finds a GPU
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from harness import peer_python, spread, write_results
 D = N = 10
 BATCH, STEPS, EVERY, RATE, SPREAD = 2048, 600, 10, 0.02, 0.05
 ROUNDS, LAYERS, PROMPTS = 5, 10, 10_000
+SEEDS, CONTEXTS, SHORT = 16, (5, 10, 20, 40), 20
 
 
 def start() -> tuple[np.ndarray, np.ndarray]:
@@ -189,6 +191,32 @@ def forward_ours(path: str) -> tuple[float, np.ndarray]:
     return min(times), prediction
 
 
+def gpu_name() -> str:
+    """The GPU that CuPy finds, or an empty string."""
+    from corollary.arrays import namespace_for
+
+    try:
+        namespace_for("cuda")
+    except RuntimeError:
+        return ""
+    import cupy  # pyright: ignore[reportMissingImports]
+
+    return cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+
+
+def sweep(device: str) -> tuple[float, np.ndarray]:
+    """Seconds for SHORT steps of all seeds at every context length, draws (on the host) included; the last weights."""
+    from corollary.arrays import namespace_for, to_numpy
+    from corollary.sims.icl.training import train_layer
+
+    xp = namespace_for(device)
+    point = {"d": D, "steps": SHORT, "batch": 512, "learning_rate": RATE, "init": 0.3, "inputs": "uniform"}
+    train_layer({**point, "context": CONTEXTS[0], "steps": 2}, range(SEEDS), xp)  # kernels compiled, off the clock
+    begun = time.perf_counter()
+    ends = [to_numpy(train_layer({**point, "context": n}, range(SEEDS), xp)["K"]) for n in CONTEXTS]
+    return time.perf_counter() - begun, np.stack(ends)
+
+
 def main() -> None:
     python = peer_python("jax")
     jobs = ["exact", "sampled"] + (["jax", "jax-full", "forward"] if python else [])
@@ -216,10 +244,22 @@ def main() -> None:
                     reached = to_target(got) if job == "jax" else (math.nan, math.nan, math.nan)
                     rows[job].append((*reached, each, float(got["compiled"])))
                 print(f"round {k + 1} of {ROUNDS}, {job}: {rows[job][-1]}", flush=True)
-    report(rows)
+    report(rows, sweeps())
 
 
-def report(rows: dict[str, list[tuple]]) -> None:
+def sweeps() -> tuple[str, str]:
+    """The line of the table, and the fact about the GPU."""
+    gpu = gpu_name()
+    runs = {d: [sweep(d) for _ in range(ROUNDS)] for d in (["cpu", "cuda"] if gpu else ["cpu"])}
+    line = f"- sweep of {SEEDS} seeds × N = {', '.join(map(str, CONTEXTS))}, {SHORT} steps of 512 prompts: NumPy "
+    line += f"{spread([r[0] for r in runs['cpu']])} s"
+    if not gpu:
+        return line + "; no GPU here", "none found by CuPy"
+    gap = max(float(np.max(np.abs(a[1] - b[1]))) for a, b in zip(runs["cpu"], runs["cuda"], strict=True))
+    return line + f"; CuPy {spread([r[0] for r in runs['cuda']])} s; weights agree to {gap:.1e}", gpu
+
+
+def report(rows: dict[str, list[tuple]], swept: tuple[str, str]) -> None:
     lines = [
         "# One linear-attention layer, d = N = 10 (written by benchmarks/icl.py)", "",
         f"Median (lowest to highest) of {ROUNDS} interleaved rounds. Target: ½E within 0.2 % of its optimum,",
@@ -245,12 +285,14 @@ def report(rows: dict[str, list[tuple]]) -> None:
             f"- {LAYERS} layers of the construction on {PROMPTS} prompts, float64: ours {spread(mine)} s, "
             f"JAX {spread(theirs)} s; predictions agree to {max(gap):.1e}",
         ]  # fmt: skip
-    gpu = {"gpu": "none: the seeds × contexts sweep on a GPU was not run"}
-    write_results("icl", lines, ["jax"] if "jax" in rows else [], gpu, rounds=rows)
+    lines += ["", swept[0]] if "jax" not in rows else [swept[0]]
+    write_results("icl", lines, ["jax"] if "jax" in rows else [], {"gpu": swept[1]}, rounds=rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--peer"]:
+    if sys.argv[1:] == ["--sweep"]:
+        print("\n".join(sweeps()))
+    elif sys.argv[1:2] == ["--peer"]:
         peer(sys.argv[2], sys.argv[3])
     else:
         main()

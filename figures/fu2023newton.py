@@ -39,7 +39,7 @@ def similarity(tables: Tables) -> Figure:
     """Heat maps of the similarity of errors, with the best match along Newton's steps."""
     fig, axes = plt.subplots(1, 3, figsize=(PAGE, 2.6))
     for axis, (name, label) in zip(
-        axes, (("descent", "descent steps"), ("newton", "Newton steps"), ("cg", "CG steps")), strict=True
+        axes, (("descent", "descent steps"), ("newton", "Newton steps"), ("lbfgs", "L-BFGS steps")), strict=True
     ):
         rows = tables[name]
         k, other = sorted(set(rows["newton"])), sorted(set(rows["other"]))
@@ -48,7 +48,7 @@ def similarity(tables: Tables) -> Figure:
         best = values.argmax(axis=0)
         axis.plot(range(len(k)), best, "o", color="white", mec="black", label="best match")
         axis.set_xticks(range(0, len(k), 3), [str(k[i]) for i in range(0, len(k), 3)])
-        stride = 1 if len(other) <= 10 else 3
+        stride = 1 if len(other) <= 13 else 5
         axis.set_yticks(range(0, len(other), stride), [str(other[i]) for i in range(0, len(other), stride)])
         axis.set_xlabel("Newton steps")
         axis.set_ylabel(label)
@@ -57,9 +57,26 @@ def similarity(tables: Tables) -> Figure:
     line = np.asarray(match["newton"], dtype=float) / 2
     shift = float(np.median([match["log2"][i] - line[i] for i in at]))
     axes[0].plot(range(len(line)), line + shift, color="#D55E00", label="slope 1/2")
+    axes[0].plot(range(len(line)), match["log2_weights"], "s", ms=3, mfc="none", mec="white", label="by weights")
     axes[0].set_ylim(-0.5, max(match["log2"]) + 0.5)
     axes[0].legend(loc="upper left", labelcolor="white")
     fig.colorbar(image, ax=axes, shrink=0.8, label="similarity of errors")
+    return fig
+
+
+def steps(tables: Tables) -> Figure:
+    """Errors against the number of steps, one line an algorithm."""
+    rows = tables["steps"]
+    fig, axis = plt.subplots(figsize=(COLUMN, 2.8))
+    for colour, name in zip(COLOURS, dict.fromkeys(rows["algorithm"]), strict=False):
+        at = np.asarray(rows["algorithm"]) == name
+        axis.plot(np.asarray(rows["steps"])[at], np.maximum(np.asarray(rows["error"])[at], 1e-20), "o-", ms=3,
+                  color=colour, label=name)  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("steps")
+    axis.set_ylabel("median squared error at 40 examples")
+    axis.legend()
     return fig
 
 

@@ -15,7 +15,7 @@ from corollary.claims import Claim, Experiment, Figure, Paper
 from corollary.figures import lu2024 as pictures
 from corollary.sims.icl.ridge import ridge_errors
 from corollary.theory import icl
-from corollary.verdicts import Order, Value, rel
+from corollary.verdicts import Order, Rate, Value, rel
 
 PAPER = Paper(
     key="lu2024",
@@ -124,6 +124,23 @@ memory = Claim(
     rivals={"no order": 0.5, "the other way round": 0.1},
 )
 
+
+def near_threshold(n, side, rng):
+    """The ridgeless error at τ = 1 − 1/n (side "below") or 1 + 1/n ("above"): no randomness."""
+    return curve(1 - 1 / n if side == "below" else 1 + 1 / n, 1.0, 1.0, 0.25, 0.0)
+
+
+divergence = Claim(
+    r"e_{ICL} \sim C_\pm/|1-\tau| \text{ as } \tau \to 1, \text{ from either side}",
+    Rate(1.0, along="n", sequence=True, resolution=0.02, rounding=lambda n: 1e-13 * n),
+    id="lu2024.divergence",
+    where="Result 1 (its poles at τ = 1), Figure 2",
+    measure=near_threshold,
+    points=[{"n": 50 * 2**k, "side": side} for side in ("below", "above") for k in range(7)],
+    rivals={"|1 − τ|^(−1/2)": 0.5, "|1 − τ|^(−2)": 2.0, "|1 − τ|^(−3/2)": 1.5},
+    checked_by=["icl.learning_curve"],
+)
+
 # --- figures
 TAUS = {
     "smoke": (0.4, 2.0),
@@ -184,7 +201,8 @@ PARAMETERS = [("d", "100", {s: str(d) for s, d in DIMENSION.items()}), ("α, ρ"
 figure_1 = Figure(
     number="1", title="Double descent in the number of prompts (ridgeless)",
     experiments={"fits": double}, tables=tables_1, draw=pictures.double_descent,
-    replicates={"smoke": 4, "laptop": 12, "paper": 20}, parameters=PARAMETERS, claims=[below, above, double_descent],
+    replicates={"smoke": 4, "laptop": 12, "paper": 20}, parameters=PARAMETERS,
+    claims=[below, above, double_descent, divergence],
 )  # fmt: skip
 figure_2 = Figure(
     number="2", title="Task diversity: errors on new tasks and on those of the training set (λ = 0.01)",

@@ -10,8 +10,8 @@ its months of CPU are out of reach, so the algorithm curves and their similarity
 | M₀ = αS | α = 2/‖SSᵀ‖₂ | α = 1/λ_max(S)² (theirs never converges in the top direction) |
 | descent | step on Σ(y − w·x)², rate 0.01 in the code | the same rate on the same sum |
 
-Read in this order: `convergence` (rates, and three errata), `matching` (Figure 26, Figure 2),
-`stand_in` (a trained linear stack in place of GPT-2).
+Read in this order: `convergence` (rates, and three errata), `matching` (how many steps match), `curves` (the algorithm
+curves of Figures 2, 4, 5, the heat maps of 14 and 26), `stand_in` (a trained linear stack in place of GPT-2).
 
     python -m corollary.paper_repro.fu2023newton --figure 26
 """

@@ -180,7 +180,8 @@ moment_expansion = Claim(
 
 
 def by_relu_layers(X, y, xq, signs=(1.0, -1.0)):
-    """Three ReLU-attention layers: z_j = M x_j with M ← 2M − MSM, α = 1/(12 d)² · (fits every drawn prompt)."""
+    """Three ReLU-attention layers: z_j = M x_j with M ← 2M − MSM from M₀ = αS, α = 1e-3, on X/2: every drawn prompt has
+    α λ_max(S)² < 2 (else `predict` raises)."""
     return icl.newton_construction(STEPS, alpha=1e-3, value_signs=signs).predict(X / 2, y, xq)
 
 

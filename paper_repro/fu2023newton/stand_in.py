@@ -29,7 +29,7 @@ NEWTON, DESCENT = list(range(13)), [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
 def stand_in_run(point, seeds, xp):
     """newton, descent (R, layers, steps): similarity of errors after each layer; host only."""
     out = train_stack(point, seeds, np)
-    prompts = Sampler.of(point).draw(generators(seeds), 400, np)
+    prompts = Sampler.of(point).draw(generators(seeds, stream=1), 400, np)
     result = {"newton": [], "descent": []}
     depth = point["layers"]
     layers = [

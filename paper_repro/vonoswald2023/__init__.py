@@ -4,12 +4,16 @@ Weights exist for which one linear self-attention layer makes one step of gradie
 trained layers find them, deeper ones learn GD++, a descent on inputs that each layer transforms. Read in this order:
 
     setting     conventions: U(−½, ½) in the code, U(−1, 1) in the text; the ½ of the loss
-    one_layer   Proposition 1, the trained layer; Figures 2 and 6
+    one_layer   Proposition 1, the best step, what one layer cannot reach
+    trained     layers trained on the exact loss; Figures 2 and 6
     repeated    Figure 1 (right) and 10: one layer applied many times; Figure 9: its weights
-    depth       GD++, several layers; Figures 3, 7 and 13
+    depth       several layers; Figures 3 and 7
+    gdpp        GD++ and the spectrum of the Gram matrix; Figure 13
+    sine        Figure 4: sine waves, features from an MLP (Proposition 2)
+    copying     Figure 5: tokens to be paired by a softmax layer first (Proposition 3)
     heads       Figures 11 and 12: softmax attention with one head and two
 
-Not reproduced: Figures 4 (sine regression through an MLP), 5 (copying tokens), 8, 14 to 16 (full transformer blocks).
+Not reproduced: Figures 8, 14 to 16 (full transformer blocks, LayerNorm, a fixed data set).
 
     python -m corollary.paper_repro.vonoswald2023 --figure 2
 """

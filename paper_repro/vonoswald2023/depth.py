@@ -1,4 +1,4 @@
-"""GD++ and several layers: the map of the spectrum (Figure 13), trained stacks against optimal steps (Figures 3, 7).
+"""Several layers: trained stacks against the best steps of descent and of GD++ (Figures 3 and 7).
 
 The stacks are trained and judged on Gaussian inputs, where the risk of k steps is exact (Wishart moments); the paper's
 are uniform. Forms of the weights: "gd" trains what preconditioned descent needs, "gd++" also the map of the inputs.
@@ -11,50 +11,12 @@ from functools import cache
 import numpy as np
 
 from corollary.claims import Claim, Experiment, Figure
-from corollary.claims.experiment import EachSeed
 from corollary.figures import vonoswald2023 as pictures
-from corollary.paper_repro.vonoswald2023.setting import INPUTS
-from corollary.sims.icl.prompts import Sampler
+from corollary.sims.icl.attention import forward
+from corollary.sims.icl.prompts import Sampler, generators
 from corollary.sims.icl.training import train_stack
 from corollary.theory import icl
-from corollary.verdicts import Identity, Order, Value, rel
-
-# --- GD++ maps eigenvalues λ of XᵀX to λ(1 − γλ)²
-GAMMA = 0.02
-
-
-def draw(N, d, rng):
-    return {"X": rng.standard_normal((N, d))}
-
-
-def moved_spectrum(X):
-    """Eigenvalues of the Gram matrix after x_j ← x_j − γ XᵀX x_j."""
-    moved = X - X.dtype.type(GAMMA) * (X @ (X.T @ X))
-    return np.linalg.eigvalsh(moved.T @ moved)
-
-
-def mapped(X, power=2, factor=1.0):
-    λ = np.linalg.eigvalsh(X.T @ X)
-    return np.sort(λ * (1 - X.dtype.type(factor * GAMMA) * λ) ** power)
-
-
-def one_factor(X):
-    return mapped(X, power=1)
-
-
-def first_order(X):
-    return mapped(X, power=1, factor=2.0)
-
-
-spectrum_map = Claim(
-    r"\lambda_i(X_1^\top X_1) = \lambda_i(1-\gamma\lambda_i)^2,\quad x_j \leftarrow x_j - \gamma X^\top X x_j",
-    Identity(moved_spectrum, mapped),
-    id="vonoswald2023.gd-plus-plus",
-    where="Appendix A.10, Figure 13",
-    measure=Experiment("vonoswald2023.designs", EachSeed(draw), [{"N": 7, "d": 3}], replicates=32, source=draw),
-    rivals={"one factor: λ(1 − γλ)": one_factor, "first order: λ(1 − 2γλ)": first_order},
-    checked_by=["icl.gradient_step"],
-)
+from corollary.verdicts import Order, Value, rel
 
 # --- two layers
 COMMON = {"learning_rate": 0.04, "init": 0.4, "test": 4000}
@@ -153,8 +115,8 @@ def stack_tables(data):
             rows[name].append(v)
     first = data["stacks"][0][0]
     theory = {"form": [], "layers": [], "risk": []}
-    # exact up to the Wishart moments at hand: degree 2k for descent, 26 for three layers of GD++
-    for form, most in (("gd", 4), ("gd++", 3)):
+    # exact up to the Wishart moments at hand: degree 2k for descent, 26 for three layers of GD++, 80 for four
+    for form, most in (("gd", 19), ("gd++", 3)):
         for k in sorted(set(rows["layers"])):
             if k <= most:
                 risk = best(first["d"], first["context"], k, tied=first["tied"], plus=form == "gd++")
@@ -164,15 +126,55 @@ def stack_tables(data):
     return {"trained": rows, "theory": theory}
 
 
+# --- Figure 3: a layer used twice, trained; and where the inputs are scaled
+ALPHAS = [0.5, 0.75, 1.0, 1.25, 1.5]
+
+
+def twice_run(point, seeds, xp):
+    """losses (R, 3 forms, alphas) of layers trained to be used twice; descent (R, 2, alphas): the best two equal
+    steps of gradient descent, and of GD++, on the same prompts. Host only."""
+    d, N, R = point["d"], point["context"], len(seeds)
+    rngs = generators(seeds, stream=1)
+    tests = [Sampler.of({**point, "scale": a}).draw(rngs, point["test"], np) for a in ALPHAS]
+
+    def judged(KQ, PV):
+        gaps = [forward(KQ, PV, p, layers=2).prediction - p.label for p in tests]
+        return np.stack([np.mean(g * g, axis=1) for g in gaps], axis=1)
+
+    losses, lines = [], []
+    for form in FORMS:
+        out = train_stack({**point, "layers": 2, "tied": True, "sparsity": form}, seeds, np)
+        losses.append(judged(out["KQ"], out["PV"]))
+    for plus in (False, True):
+        steps = icl.optimal_steps(icl.LinearTask(d, N), 2, tied=True, plus=plus)
+        KQ, PV = np.diag([1.0] * d + [0.0]), np.diag([-steps.gammas[0]] * d + [-steps.etas[0]])
+        lines.append(judged(np.tile(KQ, (R, 1, 1, 1)), np.tile(PV, (R, 1, 1, 1))))
+    return {"losses": np.stack(losses, axis=1), "descent": np.stack(lines, axis=1)}
+
+
+twice = Experiment("vonoswald2023.twice", twice_run, {s: [p] for s, p in SIZES.items()}, block=2)
+
+
+def tables_3(data):
+    """As `stack_tables`, and by α: the layer used twice, trained, beside the best two equal steps."""
+    _, a = data["twice"][0]
+    mean, lines = a["losses"].mean(axis=0), a["descent"].mean(axis=0)
+    rows = {"alpha": ALPHAS} | {f"{form}_trained": list(mean[i]) for i, form in enumerate(FORMS)}
+    rows |= {f"{form}_best": list(lines[i]) for i, form in enumerate(FORMS[:2])}
+    return {**stack_tables(data), "twice": rows}
+
+
 PARAMETERS = [
     ("d, N", "10, 10", {s: f"{p['d']}, {p['context']}" for s, p in SIZES.items()}),
     ("inputs", "uniform", "Gaussian, where the risk of k steps is exact"),
     ("training steps, batch", "5000 to 50000, 2048", {s: f"{p['steps']}, {p['batch']}" for s, p in SIZES.items()}),
 ]
 figure_3 = Figure(
-    number="3", title="Two layers: trained stacks beside the best steps of descent and of GD++ (weights untied)",
-    experiments={"stacks": stacks("untied", False, {"smoke": (1, 2), "laptop": (1, 2, 3), "paper": (1, 2, 5)})},
-    tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 3, "paper": 5},
+    number="3", title="Trained stacks beside the best steps of descent and of GD++: untied; one layer used twice, by α",
+    experiments={
+        "stacks": stacks("untied", False, {"smoke": (1, 2), "laptop": (1, 2, 3), "paper": (1, 2, 5)}), "twice": twice,
+    },
+    tables=tables_3, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 3, "paper": 5},
     parameters=PARAMETERS, claims=[two_steps, untied_below_tied, plus_below_gd],
 )  # fmt: skip
 figure_7 = Figure(
@@ -182,46 +184,4 @@ figure_7 = Figure(
     tables=stack_tables, draw=pictures.stacks, replicates={"smoke": 2, "laptop": 3, "paper": 5},
     parameters=[("depth", "10", {s: ", ".join(map(str, d)) for s, d in DEPTHS.items()}), *PARAMETERS],
     claims=[untied_below_tied],
-)  # fmt: skip
-
-
-# --- Figure 13
-def condition_numbers(point, seeds, xp):
-    """kappa (R, 2): condition numbers of XᵀX before and after GD++ with γ = 0.099; x ~ U(−½, ½)^d. Host only."""
-    rows = []
-    for seed in seeds:
-        sampler = Sampler.of({"d": point["d"], "context": point["context"], **INPUTS})
-        X = sampler.draw([np.random.default_rng(seed)], 1, np).X[0, 0]
-        λ = np.linalg.eigvalsh(X.T @ X)
-        after = icl.gdpp_spectrum(λ, point["gamma"])
-        rows.append([λ[-1] / λ[0], after.max() / after.min()])
-    return {"kappa": xp.asarray(np.array(rows))}
-
-
-conditions = Experiment(
-    "vonoswald2023.condition-numbers", condition_numbers, [{"d": 10, "context": n, "gamma": 0.099} for n in (25, 50)],
-    block=64,
-)  # fmt: skip
-
-
-def tables_13(data):
-    """The map of a spectrum in [1/κ, 1], the condition number against g = γλ_max, and sampled condition numbers."""
-    fine, g = np.linspace(0, 1, 101), np.linspace(0, 0.99, 100)
-    spectrum = {"eigenvalue": list(fine)}
-    spectrum |= {f"g={x}": list(icl.gdpp_spectrum(fine, x)) for x in (0.3, 0.6, 0.9)}
-    kappas = (4.0, 10.0, 100.0)
-    condition = {"g": list(g), **{f"kappa={k:g}": [icl.gdpp_condition(k, x) / k for x in g] for k in kappas}}
-    rows = {"context": [], "before": [], "after": []}
-    for point, a in data["conditions"]:
-        rows["context"] += [point["context"]] * len(a["kappa"])
-        rows["before"] += list(a["kappa"][:, 0])
-        rows["after"] += list(a["kappa"][:, 1])
-    return {"spectrum": spectrum, "condition": condition, "sampled": rows}
-
-
-figure_13 = Figure(
-    number="13", title="GD++ squeezes the spectrum of the Gram matrix",
-    experiments={"conditions": conditions}, tables=tables_13, draw=pictures.condition,
-    replicates={"smoke": 64, "laptop": 512, "paper": 4096},
-    parameters=[("γ", "0.099", "0.099"), ("N", "10, 25, 50, 100", "25, 50")], claims=[spectrum_map],
 )  # fmt: skip

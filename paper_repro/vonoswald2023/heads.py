@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from corollary.claims import Claim, Experiment, Figure
 from corollary.figures import vonoswald2023 as pictures
+from corollary.paper_repro.vonoswald2023.setting import INPUTS, task
 from corollary.sims.icl.training import train_softmax
 from corollary.theory import icl
 from corollary.verdicts import Order
@@ -33,27 +36,45 @@ two_heads = Claim(
 )
 
 
+# --- the figures: learning curves, on the paper's inputs
+TIMES = {s: sorted({int(t) for t in np.geomspace(1, p["steps"], 12)} | {0, p["steps"]}) for s, p in SIZES.items()}
+CURVES = {s: {**p, **INPUTS, "record_at": TIMES[s], "test": 2000} for s, p in SIZES.items()}
+
+
+def curves(heads: int) -> Experiment:
+    return Experiment(
+        f"vonoswald2023.softmax-curve-{heads}", train_softmax, {s: [{**p, "heads": heads}] for s, p in CURVES.items()},
+        block=2,
+    )  # fmt: skip
+
+
 def tables(data):
+    """½ loss along training (mean, sd over seeds); the best linear layer's, exactly, and that of predicting 0."""
     point, a = data["heads"][0]
-    best = icl.optimal_excess(icl.LinearTask(point["d"], point["context"]))
+    path = a["path"] / 2
     return {
         "heads": {
-            "heads": [1, 2],
-            "mean": [float(a["loss"][:, i].mean()) for i in (1, 0)],
-            "sd": [float(a["loss"][:, i].std(ddof=1)) for i in (1, 0)],
+            "step": list(point["record_at"]), "mean": list(path.mean(axis=0)), "sd": list(path.std(axis=0, ddof=1)),
         },
-        "theory": {"linear": [best], "zero": [float(point["d"])]},
-    }
+        "theory": {
+            "linear": [icl.optimal_excess(task(point["d"], point["context"])) / 2], "zero": [point["d"] / 24],
+            "heads": [point["heads"]],
+        },
+    }  # fmt: skip
 
 
+PARAMETERS = [
+    ("d, N", "10, 10", {s: f"{p['d']}, {p['context']}" for s, p in SIZES.items()}),
+    ("inputs", "U(−1, 1) in the text, U(−½, ½) in the code", "U(−½, ½)"),
+    ("training steps, batch", "5000, 2048", {s: f"{p['steps']}, {p['batch']}" for s, p in SIZES.items()}),
+]
 figure_11 = Figure(
-    number="11", title="Softmax self-attention with one head and with two (Figure 12), beside one linear layer",
-    experiments={"heads": heads}, tables=tables, draw=pictures.heads,
-    replicates={"smoke": 4, "laptop": 6, "paper": 5},
-    parameters=[
-        ("d, N", "10, 10", {s: f"{p['d']}, {p['context']}" for s, p in SIZES.items()}),
-        ("inputs", "uniform", "Gaussian"),
-        ("training steps, batch", "5000, 2048", {s: f"{p['steps']}, {p['batch']}" for s, p in SIZES.items()}),
-    ],
-    claims=[two_heads],
+    number="11", title="Softmax self-attention with one head, beside one step of gradient descent",
+    experiments={"heads": curves(1)}, tables=tables, draw=pictures.heads,
+    replicates={"smoke": 2, "laptop": 4, "paper": 5}, parameters=PARAMETERS, claims=[two_heads],
+)  # fmt: skip
+figure_12 = Figure(
+    number="12", title="Softmax self-attention with two heads, beside one step of gradient descent",
+    experiments={"heads": curves(2)}, tables=tables, draw=pictures.heads,
+    replicates={"smoke": 2, "laptop": 4, "paper": 5}, parameters=PARAMETERS, claims=[two_heads],
 )  # fmt: skip

@@ -1,16 +1,14 @@
-"""Proposition 1 and the trained layer; Figure 2 (training) and Figure 6 (other test distributions)."""
+"""Proposition 1; the trained layer makes the best step; what one layer cannot reach."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from corollary.claims import Claim, Experiment, Figure
+from corollary.claims import Claim, Experiment
 from corollary.claims.experiment import EachSeed
-from corollary.figures import vonoswald2023 as pictures
-from corollary.paper_repro.vonoswald2023.setting import INPUTS, SIZE, exact_gradient, half_loss, task
-from corollary.sims.icl.attention import backward, forward, layer_prediction
-from corollary.sims.icl.metrics import alignment
-from corollary.sims.icl.prompts import Sampler, generators
+from corollary.paper_repro.vonoswald2023.setting import INPUTS, SIZE, task
+from corollary.sims.icl.attention import layer_prediction
+from corollary.sims.icl.prompts import Sampler
 from corollary.sims.icl.training import train_layer
 from corollary.theory import icl
 from corollary.verdicts import Identity, Order, Value, rel
@@ -138,103 +136,3 @@ above_bayes = Claim(
     replicates=256,
     rivals={"no order": 0.5, "the other way round": 0.1},
 )
-
-# --- Figures 2 and 6, trained on the exact loss
-STEPS = {"smoke": 300, "laptop": 1200, "paper": 5000}
-EXACT = {
-    s: [{**SIZE[s], "steps": n, "learning_rate": 0.02, "init": 0.3, "hold": 0.8,
-         "record_at": sorted({int(t) for t in np.geomspace(1, n, 24)} | {0, n})}]
-    for s, n in STEPS.items()
-}  # fmt: skip
-SCALES = [0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
-OTHERS = ["uniform", "gaussian", "exponential", "laplace"]
-
-
-def as_stack(KQ, PV):
-    """Reduced weights (R, T, d), (R, T) as a stack of one layer (R, 1, T, T)."""
-    R, T, d = KQ.shape
-    K, P = np.zeros((R, 1, T, T)), np.zeros((R, 1, T, T))
-    K[:, 0, :, :d], P[:, 0, -1, :] = KQ, -PV
-    return K, P
-
-
-def learner(KQ, PV, prompts):
-    K, P = as_stack(KQ, PV)
-    trace = forward(K, P, prompts)
-    return trace.prediction, backward(K, P, prompts, trace, np.ones_like(prompts.label))[2]
-
-
-def training_run(point, seeds, xp):
-    """Exact ½ loss along training, alignment with the best step on 500 prompts, losses on other test distributions.
-
-    Host only: sizes of 11 × 10 do not pay on a GPU.
-    """
-    d, N, R = point["d"], point["context"], len(seeds)
-    out = train_layer(point, seeds, np, gradient=exact_gradient(point))
-    KQ, PV = out["path_KQ"], out["path_PV"]
-    S = KQ.shape[1]
-    path = np.array([[half_loss(KQ[r, s], PV[r, s], d, N) for s in range(S)] for r in range(R)])
-    rngs = generators([np.random.SeedSequence(entropy=17, spawn_key=(r,)) for r in range(R)])
-    base = Sampler.of({**point, **INPUTS})
-    prompts = base.draw(rngs, 500, np)
-    gd = icl.preconditioner_weights(best_step(d, N) * np.eye(d))
-    GD = np.stack([gd.KQ] * R), np.stack([gd.PV] * R)
-    reference = learner(*GD, prompts)
-    rows = [alignment(*learner(KQ[:, s], PV[:, s], prompts), *reference) for s in range(S)]
-    result = {"loss": path, "KQ": out["KQ"], "PV": out["PV"]}
-    result |= {name: np.stack([getattr(r, name) for r in rows], axis=1) for name in rows[0]._fields}
-    tests = [Sampler.of({**point, **INPUTS, "scale": INPUTS["scale"] * a}) for a in SCALES]
-    tests += [Sampler.of({**point, **INPUTS, "inputs": name}) for name in OTHERS]
-    losses = []
-    for sampler in tests:
-        p = sampler.draw(rngs, 2000, np)
-        losses.append(
-            [0.5 * np.mean((layer_prediction(*w, p) - p.label) ** 2, axis=1) for w in ((out["KQ"], out["PV"]), GD)]
-        )
-    return {**result, "elsewhere": np.moveaxis(np.array(losses), 2, 0)}
-
-
-training = Experiment("vonoswald2023.exact-training", training_run, EXACT, block=5)
-PARAMETERS = [
-    ("d, N", "10, 10", {s: f"{p['d']}, {p['context']}" for s, p in SIZE.items()}),
-    ("training", "Adam, 2048 sampled prompts a step", "Adam on the exact population loss"),
-    ("steps", "5000", {s: str(n) for s, n in STEPS.items()}),
-    ("inputs", "U(−1, 1) in the text, U(−½, ½) in the code", "U(−½, ½)"),
-]
-
-
-def tables_2(data):
-    """Loss and alignment along training: mean and standard deviation over seeds."""
-    point, a = data["training"][0]
-    columns = {"step": point["record_at"]}
-    for name in ("loss", "prediction", "cosine", "distance"):
-        columns[f"{name}_mean"] = list(a[name].mean(axis=0))
-        columns[f"{name}_sd"] = list(a[name].std(axis=0, ddof=1))
-    best = icl.optimal_excess(task(point["d"], point["context"])) / 2
-    return {"training": columns, "theory": {"loss": [best], "zero": [point["d"] / 24]}}
-
-
-figure_2 = Figure(
-    number="2", title="A layer trained on the exact loss becomes one step of gradient descent",
-    experiments={"training": training}, tables=tables_2, draw=pictures.training, replicates=5,
-    parameters=PARAMETERS, claims=[trained_step, loss_of_figure_2],
-)  # fmt: skip
-
-
-def tables_6(data):
-    """½ loss of the trained layer and of gradient descent where neither was trained."""
-    _, a = data["training"][0]
-    mean = a["elsewhere"].mean(axis=0)
-    n = len(SCALES)
-    return {
-        "scales": {"alpha": SCALES, "trained": list(mean[:n, 0]), "descent": list(mean[:n, 1])},
-        "laws": {"inputs": OTHERS, "trained": list(mean[n:, 0]), "descent": list(mean[n:, 1])},
-    }
-
-
-figure_6 = Figure(
-    number="6", title="Out of distribution the trained layer errs as gradient descent does",
-    experiments={"training": training}, tables=tables_6, draw=pictures.elsewhere, replicates=5,
-    parameters=[*PARAMETERS, ("test inputs", "scaled by α; normal, exponential, Laplace", "same, variance 1/12")],
-    claims=[construction, above_bayes],
-)  # fmt: skip

@@ -6,8 +6,9 @@ import numpy as np
 
 from corollary.claims import Experiment, Figure
 from corollary.figures import vonoswald2023 as pictures
-from corollary.paper_repro.vonoswald2023.one_layer import as_stack, best_step, trained_step
+from corollary.paper_repro.vonoswald2023.one_layer import best_step, trained_step
 from corollary.paper_repro.vonoswald2023.setting import INPUTS, SIZE, exact_gradient
+from corollary.paper_repro.vonoswald2023.trained import as_stack
 from corollary.sims.icl.attention import forward
 from corollary.sims.icl.prompts import Sampler, generators
 from corollary.sims.icl.training import train_layer, train_stack
@@ -31,7 +32,7 @@ def repeated_run(point, seeds, xp):
     trained = as_stack(out["KQ"], out["PV"])
     KQ = np.tile(np.diag([1.0] * d + [0.0]), (R, 1, 1, 1))
     PV = np.tile(np.diag([0.0] * d + [-best_step(d, N)]), (R, 1, 1, 1))
-    prompts = Sampler.of({**point, **INPUTS}).draw(generators(seeds), 1000, np)
+    prompts = Sampler.of({**point, **INPUTS}).draw(generators(seeds, stream=1), 1000, np)
     result = np.zeros((R, len(point["damping"]), len(TIMES), 2))
     for i, λ in enumerate(point["damping"]):
         for k, (K, P) in enumerate((trained, (KQ, PV))):
@@ -80,27 +81,29 @@ WEIGHTS = {
     "laptop": [{"d": 10, "context": 10, "steps": 300, "batch": 128}],
     "paper": [{"d": 10, "context": 10, "steps": 5000, "batch": 2048}],
 }
-COMMON = {"layers": 1, "tied": True, "sparsity": "full", "learning_rate": 0.03, "init": 1.0, "test": 10, **INPUTS}
+COMMON = {"tied": True, "sparsity": "full", "learning_rate": 0.03, "init": 1.0, "test": 10, **INPUTS}
 weights = Experiment(
-    "vonoswald2023.weights", train_stack, {s: [{**p[0], **COMMON}] for s, p in WEIGHTS.items()}, block=1
-)
+    "vonoswald2023.weights", train_stack,
+    {s: [{**p[0], **COMMON, "layers": k} for k in (1, 3)] for s, p in WEIGHTS.items()}, block=1,
+)  # fmt: skip
 
 
 def tables_9(data):
     """W_KQ/β and β W_PV of the first seed, β the mean of the first d diagonal entries of W_KQ."""
-    point, a = data["weights"][0]
-    KQ, PV = a["KQ"][0, 0], a["PV"][0, 0]
-    β = float(np.mean(np.diag(KQ)[: point["d"]]))
-    rows = {"row": [], "column": [], "KQ": [], "PV": []}
-    for i in range(len(KQ)):
-        for j in range(len(KQ)):
-            for name, v in (("row", i), ("column", j), ("KQ", KQ[i, j] / β), ("PV", PV[i, j] * β)):
-                rows[name].append(v)
+    point = data["weights"][0][0]
+    rows = {"layers": [], "row": [], "column": [], "KQ": [], "PV": []}
+    for p, a in data["weights"]:
+        KQ, PV = a["KQ"][0, 0], a["PV"][0, 0]
+        β = float(np.mean(np.diag(KQ)[: point["d"]]))
+        for i in range(len(KQ)):
+            for j in range(len(KQ)):
+                for name, v in zip(rows, (p["layers"], i, j, KQ[i, j] / β, PV[i, j] * β), strict=True):
+                    rows[name].append(v)
     return {"weights": rows, "theory": {"step": [best_step(point["d"], point["context"])]}}
 
 
 figure_9 = Figure(
-    number="9", title="Weights of a trained layer: an identity block, and −η in the corner",
+    number="9", title="Weights of one trained layer and of one used three times: identity blocks, −η in the corner",
     experiments={"weights": weights}, tables=tables_9, draw=pictures.matrices, replicates=1,
     parameters=[("steps, batch", "5000, 2048", {s: f"{p[0]['steps']}, {p[0]['batch']}" for s, p in WEIGHTS.items()})],
     claims=[trained_step],

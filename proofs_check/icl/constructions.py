@@ -129,8 +129,10 @@ def newton_layer() -> Steps:
         return float(icl.newton_construction(steps, alpha=float(α)).predict(*(floats(a) for a in prompt)))
 
     rng = np.random.default_rng(32)
-    points = [
-        ((rational(rng, 2 + i % 3, 2), rational(rng, 2 + i % 3), rational(rng, 2)), Fraction(1, 64), 1 + i % 4)
-        for i in range(24)
-    ]
+    points = []
+    while len(points) < 24:
+        i = len(points)
+        X = rational(rng, 2 + i % 3, 2)
+        if np.linalg.cond(floats(X)) < 1e3:  # `predict` refuses dependent rows, as floats would lose all digits
+            points.append(((X, rational(rng, 2 + i % 3), rational(rng, 2)), Fraction(1, 64), 1 + i % 4))
     yield agree(derived, code, points, digits=DIGITS, scale=0.1)

@@ -69,6 +69,12 @@ def preconditioner() -> Steps:
         both = icl.optimal_excess(task), icl.excess(K, task)
         return both[0] if abs(both[0] - both[1]) < 1e-13 * task.signal else float("nan")
 
+    N, λ, ω, t, s = sp.symbols("N λ ω t s", positive=True)
+    term = λ * ω - λ**3 * ω**2 / ((1 + 1 / N) * λ * ω * λ + (t + s) / N * λ)  # Λ, Ω in a common eigenbasis
+    limit = sp.simplify(sp.limit(N * term, N, sp.oo) - (λ * ω + t + s))
+    yield step(
+        "N excess* → Σ (λω + t + σ²) = t + d(t + σ²) for commuting Λ, Ω; remainder of a term", limit, holds=limit == 0
+    )
     points = [(p, t, w) for p, t in settings(11, 8) for w in ("excess", (0, 0), (0, 1), (1, 0))]
     yield agree(derived, code, points, digits=DIGITS, scale=1.0)
 
@@ -102,6 +108,11 @@ def flow() -> Steps:
     da, dc = -sp.diff(loss, a) / d, -sp.diff(loss, c)
     kept = sp.expand(2 * c * dc - 2 * d * a * da)
     yield step("d/dt (c² − d a²)", kept, holds=kept == 0)
+    D, W = sp.Matrix(2, 2, sp.symbols("D:4")), sp.Matrix(2, 2, sp.symbols("A:4"))  # ∂L/∂K and A, K = cAᵀ, any L(K)
+    dW = -c * D.T
+    dw = -sum(D[i, j] * W[j, i] for i in range(2) for j in range(2))
+    kept = sp.expand(2 * c * dw - 2 * sum(W[i, j] * dW[i, j] for i in range(2) for j in range(2)))
+    yield step("d/dt (c² − ‖A‖_F²) for a general A and any loss of K = cAᵀ (u = b = 0)", kept, holds=kept == 0)
     k = sp.Symbol("k", positive=True)
     speed = (dc * a + c * da).subs(c, sp.sqrt(d) * a)
     rest = sp.simplify(speed - (2 / sp.sqrt(d) * k * (α - β * k)).subs(k, sp.sqrt(d) * a**2))

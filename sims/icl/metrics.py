@@ -32,6 +32,19 @@ def error_similarity(r1: Array, r2: Array) -> Array:
     return xp.matmul(a, xp.matrix_transpose(b)) / r1.shape[1]
 
 
+def weight_similarity(w1: Array, w2: Array) -> Array:
+    """SimW (K1, K2): mean over contexts and sequences of the cosine between weights w1 (K1, B, n, d), w2 (K2, B, n, d).
+
+    Of an algorithm the induced weights are its weights; of a network, the least-squares fit of its answers to queries.
+    """
+    xp = array_namespace(w1, w2)
+    tiny = float(xp.finfo(w1.dtype).smallest_normal)
+    norm = lambda w: xp.sqrt(xp.sum(w * w, axis=-1, keepdims=True))  # noqa: E731
+    unit = lambda w: w / xp.maximum(norm(w), xp.full_like(norm(w), tiny))  # noqa: E731
+    a, b = xp.reshape(unit(w1), (w1.shape[0], -1)), xp.reshape(unit(w2), (w2.shape[0], -1))
+    return xp.matmul(a, xp.matrix_transpose(b)) / (w1.shape[1] * w1.shape[2])
+
+
 def best_match(similarity: Array) -> Array:
     """(K1,): for each row the column most similar to it."""
     return array_namespace(similarity).argmax(similarity, axis=1)

@@ -94,6 +94,12 @@ class Sampler:
         return x[:, :-1], y, x[:, -1], f[:, -1]
 
 
-def generators(seeds: Sequence[Any]) -> list[np.random.Generator]:
-    """One generator a replicate."""
-    return [np.random.default_rng(seed) for seed in seeds]
+def generators(seeds: Sequence[Any], stream: int = 0) -> list[np.random.Generator]:
+    """One generator a replicate; streams 1, 2, … of the same seeds are independent of stream 0 and of one another.
+
+    Training draws from stream 0: test prompts need another one, or they repeat what the weights started from.
+    """
+    sequences = [s if isinstance(s, np.random.SeedSequence) else np.random.SeedSequence(s) for s in seeds]
+    if stream:
+        sequences = [np.random.SeedSequence(s.entropy, spawn_key=(*s.spawn_key, stream)) for s in sequences]
+    return [np.random.default_rng(s) for s in sequences]

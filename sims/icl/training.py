@@ -8,6 +8,7 @@ The start is that of Zhang, Frei, Bartlett 2023 (Assumption 3.3): c = σ₀, A =
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from corollary.sims.icl.softmax import softmax_gradient
 
 Point = Mapping[str, Any]
 Arrays = dict[str, Array]
-#: gradient(KQ (T, d), PV (T,)) -> (∂KQ, ∂PV) of one replicate, e.g. of an exact loss
+#: gradient(KQ, PV) -> (∂KQ, ∂PV) of one replicate, e.g. of an exact loss; a layer has KQ (T, d), PV (T,)
 Gradient = Callable[[Array, Array], tuple[Array, Array]]
 
 SPARSITY = ("full", "gd", "gd++")
@@ -57,7 +58,7 @@ def train_layer(
     path: list[Params] = []
     times = sorted(set(point.get("record_at", ())))
     KQ, PV = train(
-        params, grads, Sgd() if point.get("optimiser") == "gd" else Adam(beta2=point.get("beta2", 0.98)),
+        params, grads, _optimiser(point),
         cosine_decay(point["learning_rate"], point["steps"], point.get("hold", 0.5)), point["steps"],
         clip=point.get("clip"), record=lambda t, p: path.append(p), record_at=times,
     )  # fmt: skip
@@ -65,6 +66,13 @@ def train_layer(
     if times:
         out |= {"path_KQ": xp.stack([p[0] for p in path], axis=1), "path_PV": xp.stack([p[1] for p in path], axis=1)}
     return out
+
+
+def _optimiser(point: Point) -> Adam | Sgd:
+    name = point.get("optimiser", "adam")
+    if name not in ("adam", "gd"):
+        raise ValueError(f"optimiser = {name!r}; expected adam or gd")
+    return Sgd() if name == "gd" else Adam(beta2=point.get("beta2", 0.98))
 
 
 def effective(KQ: Array, PV: Array, xp: Namespace) -> Array:
@@ -90,31 +98,44 @@ def mask(sparsity: str, d: int) -> tuple[np.ndarray, np.ndarray]:
     return KQ, PV
 
 
-def train_stack(point: Point, seeds: Sequence[Any], xp: Namespace, *, L: Any = None, M: Any = None) -> Arrays:
-    """A stack of `layers` linear layers by Adam on sampled prompts; then its loss on `test` fresh prompts.
+def train_stack(
+    point: Point, seeds: Sequence[Any], xp: Namespace, *, gradient: Gradient | None = None, L: Any = None, M: Any = None
+) -> Arrays:
+    """A stack of `layers` linear layers, by Adam or plain GD, on sampled prompts or any gradient; then its test loss.
 
     Point: as `train_layer`, and layers, tied, sparsity ("full", "gd": preconditioned descent, "gd++"), test.
-    KQ, PV (R, layers or 1, T, T); loss (R,): mean (ŷ − label)² on the test prompts.
+    from_zero here (default False): no noise in the weights that descent does not use (u = b = 0). gradient(KQ, PV) is
+    of one replicate's (layers or 1, T, T). Raises TypeError or ValueError for layers that are no whole number >= 1.
+    KQ, PV (R, layers or 1, T, T); loss (R,): mean (ŷ − label)² on `test` fresh prompts.
     """
     rngs = generators(seeds)
     d, T, layers = point["d"], point["d"] + 1, point["layers"]
+    if isinstance(layers, bool) or not isinstance(layers, Integral):
+        raise TypeError(f"layers = {layers!r}; expected a whole number")
     if layers < 1:
         raise ValueError(f"layers = {layers}; expected at least 1")
+    layers = int(layers)
     count = 1 if point["tied"] else layers
     on_K, on_P = mask(point["sparsity"], d)
     size = point["init"]
     # a short step of gradient descent with noise on it: KQ ≈ size · I, and PV = −1 in the y-slot (ŷ is minus it)
-    start_K = np.diag([size] * d + [0.0]) + np.stack([0.1 * size * rng.standard_normal((count, T, T)) for rng in rngs])
-    start_P = np.diag([0.0] * d + [-1.0]) + np.stack([0.1 * size * rng.standard_normal((count, T, T)) for rng in rngs])
+    noise_K, noise_P = mask("gd" if point.get("from_zero") else "full", d)
+    noise = lambda on: on * np.stack([0.1 * size * rng.standard_normal((count, T, T)) for rng in rngs])  # noqa: E731
+    start_K = np.diag([size] * d + [0.0]) + noise(noise_K)
+    start_P = np.diag([0.0] * d + [-1.0]) + noise(noise_P)
     maskK, maskP = xp.asarray(on_K), xp.asarray(on_P)
     sampler = Sampler.of(point, L, M)
 
     def grads(step: int, params: Params) -> Params:
-        _, dK, dP = stack_gradient(params[0], params[1], sampler.draw(rngs, point["batch"], xp), layers)
+        if gradient is None:
+            _, dK, dP = stack_gradient(params[0], params[1], sampler.draw(rngs, point["batch"], xp), layers)
+        else:
+            pairs = [gradient(params[0][r, ...], params[1][r, ...]) for r in range(len(rngs))]
+            dK, dP = xp.stack([p[0] for p in pairs]), xp.stack([p[1] for p in pairs])
         return dK * maskK, dP * maskP
 
     KQ, PV = train(
-        (xp.asarray(start_K * on_K), xp.asarray(start_P * on_P)), grads, Adam(beta2=0.98),
+        (xp.asarray(start_K * on_K), xp.asarray(start_P * on_P)), grads, _optimiser(point),
         cosine_decay(point["learning_rate"], point["steps"]), point["steps"], clip=point.get("clip", 10.0),
     )  # fmt: skip
     test = sampler.draw(rngs, point["test"], xp)
@@ -125,7 +146,8 @@ def train_stack(point: Point, seeds: Sequence[Any], xp: Namespace, *, L: Any = N
 def train_softmax(point: Point, seeds: Sequence[Any], xp: Namespace) -> Arrays:
     """One softmax layer with `heads` heads by Adam on sampled prompts.
 
-    Point: as `train_layer`, and heads, test. KQ (R, h, T, d), V (R, h, T); loss (R,) on `test` fresh prompts.
+    Point: as `train_layer`, and heads, test. KQ (R, h, T, d), V (R, h, T); loss (R,) on `test` fresh prompts; with
+    record_at also path (R, S), the loss on these prompts along training.
     """
     rngs = generators(seeds)
     d, h = point["d"], point["heads"]
@@ -141,6 +163,14 @@ def train_softmax(point: Point, seeds: Sequence[Any], xp: Namespace) -> Arrays:
         return softmax_gradient(params[0], params[1], sampler.draw(rngs, point["batch"], xp))[1:]
 
     rate = cosine_decay(point["learning_rate"], point["steps"])
-    KQ, V = train((xp.asarray(KQ), xp.asarray(V)), grads, Adam(beta2=0.98), rate, point["steps"], clip=10.0)
-    loss = softmax_gradient(KQ, V, sampler.draw(rngs, point["test"], xp))[0]
-    return {"KQ": KQ, "V": V, "loss": loss}
+    path: list[Params] = []
+    times = sorted(set(point.get("record_at", ())))
+    KQ, V = train(
+        (xp.asarray(KQ), xp.asarray(V)), grads, Adam(beta2=0.98), rate, point["steps"], clip=10.0,
+        record=lambda t, p: path.append(p), record_at=times,
+    )  # fmt: skip
+    test = sampler.draw(rngs, point["test"], xp)
+    out = {"KQ": KQ, "V": V, "loss": softmax_gradient(KQ, V, test)[0]}
+    if times:
+        out["path"] = xp.stack([softmax_gradient(p[0], p[1], test)[0] for p in path], axis=1)
+    return out

@@ -13,9 +13,11 @@ fitted with the ridge (n/d) λ |Γ|². With x* = (1 + ρ)/α and R = (1/k) Σ w 
     e_ICL = 1 + ρ − 2a₁ + (1 + x*) a₂ + (1 + x*) e_IDG (m − z m₂)/τ.
 
 e_ICL is the error on new tasks, e_IDG on the training tasks; both with a noisy label. λ → 0 is their ridgeless Result 1
-(equality with its printed form is a test); finite λ is the deterministic equivalent of ridge regression with these
-features. It diverges at τ → 1 for λ = 0. Corrections are O(1/d). Traces and equality
-with the printed form: `proofs_check/icl/asymptotic.py`.
+(equality with its printed form is a test); for finite λ the equation for z is the known deterministic equivalent of
+ridge regression with features of this covariance (Dobriban, Wager 2018; Hastie et al. 2022), taken over and not derived
+here: that these features, which are no linear images of independent entries, obey it too is measured (claim
+lu2024.finite-ridge). For λ = 0 it diverges like 1/|1 − τ|. Corrections are O(1/d). Traces and equality with the printed
+form: `proofs_check/icl/asymptotic.py`.
 """
 
 from __future__ import annotations

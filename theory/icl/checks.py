@@ -40,6 +40,13 @@ def covariance(name: str, matrix: Array, d: int) -> Array:
     if skew > 64 * ε * size:  # products such as U diag Uᵀ are symmetric up to roundings of their largest entry
         raise ValueError(f"{name} is not symmetric: entries differ from the transpose by up to {skew:.2g}")
     matrix = (matrix + xp.matrix_transpose(matrix)) / 2
+    info = xp.finfo(matrix.dtype)
+    room = (float(info.smallest_normal) ** 0.2, float(info.max) ** 0.2)  # losses hold products of up to four of them
+    if not room[0] <= size <= room[1]:
+        raise ValueError(
+            f"{name} has largest entry {size:.2g}; products of covariances leave {matrix.dtype} outside "
+            f"{room[0]:.1g} to {room[1]:.1g}: rescale the inputs or the weights"
+        )
     values = xp.linalg.eigvalsh(matrix)
     low, high = float(xp.min(values)), float(xp.max(values))
     if low <= d * ε * high:
@@ -63,6 +70,20 @@ def prompt(X: Array, y: Array) -> Namespace:
     if tuple(y.shape) != tuple(X.shape[:-1]):
         raise ValueError(f"y has shape {tuple(y.shape)}; expected {tuple(X.shape[:-1])}, one target an example of X")
     return xp
+
+
+def require_digits(xp: Namespace, singular: Array) -> None:
+    """ValueError unless S = XᵀX has condition number below 1/ε on its row space; `singular` (..., r): those of X."""
+    ε, top = float(xp.finfo(singular.dtype).eps), xp.max(singular, axis=-1)
+    if float(xp.min(top)) == 0:
+        raise ValueError("X is zero in a prompt: there is no direction to fit; expected examples other than 0")
+    low = float(xp.min(singular[..., -1] / top))
+    if low * low <= ε:
+        κ = 1 / low**2 if low * low > 0 else float("inf")
+        raise ValueError(
+            f"S = XᵀX has condition number {κ:.2g} on its row space; in {singular.dtype} Newton has no digits left "
+            f"beyond {1 / ε:.1g}: drop duplicate examples or dependent features, rescale them, or use higher precision"
+        )
 
 
 def numbers(name: str, values: float | Sequence[float], count: int) -> list[float]:

@@ -18,12 +18,13 @@ M ← 2M − MSM, S = XᵀX. The two heads need opposite value matrices; the pap
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from corollary.arrays import Array, Namespace, array_namespace, device, require_floating, require_same_dtype
-from corollary.theory.icl.checks import numbers, prompt, real_number, whole_number
+from corollary.theory.icl.checks import numbers, prompt, real_number, require_digits, whole_number
 
 
 class Layer(NamedTuple):
@@ -65,6 +66,7 @@ class GradientDescent:
     def layers(self, X: Array, outputs: int = 1) -> list[Layer]:
         """The weights for inputs like X (..., N, d), on its device: tokens of size d + outputs."""
         xp, d = array_namespace(X), X.shape[-1]
+        self._fit(d, outputs)
         T = d + outputs
         eye = xp.eye(T, dtype=X.dtype, device=device(X))
         in_x = xp.astype(xp.arange(T, device=device(X)) < d, X.dtype)
@@ -82,7 +84,7 @@ class GradientDescent:
         Raises TypeError or ValueError for shapes that do not fit, and for another N than `context`: the weights
         carry η/N.
         """
-        xp = require_prompt(X, y, xq)
+        xp, d = require_prompt(X, y, xq), X.shape[-1]
         if X.shape[-2] != self.context:
             raise ValueError(
                 f"the prompt has {X.shape[-2]} examples, the construction was built for context={self.context} "
@@ -90,15 +92,22 @@ class GradientDescent:
             )
         Y = y[..., None] if y.ndim < X.ndim else y
         m = Y.shape[-1]
-        if self.W0 is not None and tuple(self.W0.shape) != (m, X.shape[-1]):
-            raise ValueError(f"W0 has shape {tuple(self.W0.shape)}; expected {(m, X.shape[-1])}, (outputs, d)")
+        self._fit(d, m)
         start = xp.zeros_like(Y[..., 0, :]) if self.W0 is None else -xp.matmul(self.W0, xq[..., None])[..., 0]
         query = xp.concat([xq, start], axis=-1)[..., None, :]
         E = xp.concat([xp.concat([X, Y], axis=-1), query], axis=-2)
         for layer in self.layers(X, m):
             E = attend(layer, E, self.context, damping)
-        out = -E[..., -1, X.shape[-1] :]
+        out = -E[..., -1, d:]
         return out[..., 0] if y.ndim < X.ndim else out
+
+    def _fit(self, d: int, m: int) -> None:
+        for name, matrix, shape in (("W0", self.W0, (m, d)), ("preconditioner", self.preconditioner, (d, d))):
+            if matrix is not None and tuple(matrix.shape) != shape:
+                raise ValueError(
+                    f"{name} has shape {tuple(matrix.shape)}; expected {shape} for inputs in dimension {d} and "
+                    f"{m} output{'s' * (m > 1)}"
+                )
 
 
 def gd_construction(
@@ -114,13 +123,16 @@ def gd_construction(
 
     eta, gamma: a number, or one a layer. gamma ≠ 0 is GD++, x_j ← x_j − γ XᵀX x_j. preconditioner (d, d): the step is
     K ∇, so that one layer from zero predicts x_qᵀ K Xᵀy/N. W0 (outputs, d).
-    Raises TypeError or ValueError: layers < 1, context < 1, as many eta or gamma as there are not layers.
+    Raises TypeError or ValueError: layers < 1, context < 1, as many eta or gamma as there are not layers, a
+    preconditioner that is not square (and, when it is applied, one of another dimension).
     """
     layers = whole_number("layers", layers, 1, "a construction has at least one layer")
     context = whole_number("context", context, 1, "there is no step on an empty prompt")
     for name, matrix in (("preconditioner", preconditioner), ("W0", W0)):
         if matrix is not None:
             require_floating(name, matrix, ndim=2)
+    if preconditioner is not None and preconditioner.shape[0] != preconditioner.shape[1]:
+        raise ValueError(f"preconditioner has shape {tuple(preconditioner.shape)}; expected (d, d)")
     etas, gammas = numbers("eta", eta, layers), numbers("gamma", gamma, layers)
     return GradientDescent(tuple(etas), tuple(gammas), context, preconditioner, W0)
 
@@ -136,12 +148,20 @@ class Newton:
     def predict(self, X: Array, y: Array, xq: Array) -> Array:
         """Prediction (...) = xqᵀ M_k Xᵀy for X (..., N, d), y (..., N), xq (..., d).
 
-        Raises ValueError for prompts that do not fit, or with α λ_max(S)² ≥ 2, where Newton diverges.
+        Raises ValueError for prompts that do not fit, with α λ_max(S)² ≥ 2, where Newton diverges, and where the floats
+        hold no digit of the result: S of condition number above 1/ε on its row space, or, for N < d, ε 2^steps > 1
+        (roundings out of the row space double each step).
         """
-        xp = require_prompt(X, y, xq)
-        if y.ndim == X.ndim:
-            raise ValueError(f"y has shape {tuple(y.shape)}; expected {tuple(X.shape[:-1])}, one target an example")
+        xp = require_prompt(X, y, xq, outputs=False)
         s = xp.linalg.svdvals(X)
+        require_digits(xp, s)
+        ε = float(xp.finfo(X.dtype).eps)
+        if X.shape[-2] < X.shape[-1] and self.steps > -math.log2(ε):
+            raise ValueError(
+                f"steps = {self.steps} on prompts with N = {X.shape[-2]} < d = {X.shape[-1]}: in {X.dtype} Newton has "
+                f"no digits left beyond {-math.log2(ε):.0f} steps, as roundings outside the row space double in each; "
+                "icl.newton has the closed form"
+            )
         top = float(xp.max(s)) ** 2
         if self.alpha * top * top >= 2:
             raise ValueError(
@@ -171,8 +191,12 @@ def newton_construction(steps: int, *, alpha: float, value_signs: tuple[float, f
     )  # fmt: skip
 
 
-def require_prompt(X: Array, y: Array, xq: Array) -> Namespace:
-    """Namespace of a prompt: X (..., N, d), y (..., N) or (..., N, m), xq (..., d); else TypeError or ValueError."""
+def require_prompt(X: Array, y: Array, xq: Array, *, outputs: bool = True) -> Namespace:
+    """Namespace of a prompt: X (..., N, d), y (..., N) or, with `outputs`, (..., N, m), xq (..., d); else TypeError or
+    ValueError."""
+    array_namespace(X, y, xq)
+    if not outputs and y.ndim != X.ndim - 1:
+        raise ValueError(f"y has shape {tuple(y.shape)}; expected {tuple(X.shape[:-1])}, one target an example")
     xp = prompt(X, y if y.ndim < X.ndim else y[..., 0])
     require_floating("xq", xq)
     array_namespace(X, xq)

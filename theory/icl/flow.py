@@ -5,8 +5,8 @@ one gradient step of size k = ca, and
 
     k̇ = (2/√d) k (α − βk),   α = tr(Λ²Ω),   β = tr(ΛC),   k(t) = k∞ / (1 + (k∞/k₀ − 1) e^{−2αt/√d}),   k∞ = α/β.
 
-c² − ‖A‖_F² is conserved (here 0); k∞ is the optimal step. Source: the setting of Zhang, Frei, Bartlett 2023 (Theorem
-4.1), solved here; derived in `proofs_check/icl/optimum.py`.
+c² − ‖A‖_F² is conserved for every A (here it is 0), as only K = cAᵀ matters; k∞ is the optimal step.
+Source: the setting of Zhang, Frei, Bartlett 2023 (Theorem 4.1), solved here; derived in `proofs_check/icl/optimum.py`.
 """
 
 from __future__ import annotations

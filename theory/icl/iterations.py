@@ -15,11 +15,13 @@ solver of the normal equations, keeps digits only up to κ(S) = 1/ε: beyond, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from corollary.arrays import Array, Namespace
-from corollary.theory.icl.checks import prompt, real_number, whole_number
+from corollary.theory.icl.checks import prompt, real_number, require_digits, whole_number
 
 
 class Iterates(NamedTuple):
@@ -55,7 +57,7 @@ def newton(X: Array, y: Array, steps: int | Sequence[int], alpha: float | None =
                 f"alpha = {alpha:g} diverges: expected alpha < 2/lambda_max(S)^2 = {2 / worst**2:.4g} on these prompts"
             )
         μ = alpha * λ * λ
-    return _assemble(xp, X, y, (U, s, Vt), [_power(xp, μ, float(2**k)) for k in times])
+    return _assemble(xp, X, y, (U, s, Vt), [_power(xp, μ, 2.0 ** min(k, 1000)) for k in times])
 
 
 def gradient_descent(X: Array, y: Array, steps: int | Sequence[int], eta: float) -> Iterates:
@@ -71,7 +73,7 @@ def gradient_descent(X: Array, y: Array, steps: int | Sequence[int], eta: float)
     worst = float(xp.max(x))
     if worst >= 2:
         raise ValueError(f"eta = {eta:g} diverges: expected eta < 2N/lambda_max(S) = {eta * 2 / worst:.4g}")
-    return _assemble(xp, X, y, (U, s, Vt), [_power(xp, x, float(k)) for k in times])
+    return _assemble(xp, X, y, (U, s, Vt), [_power(xp, x, float(min(k, 10**300))) for k in times])
 
 
 def newton_steps(condition: float, accuracy: float) -> int:
@@ -79,36 +81,30 @@ def newton_steps(condition: float, accuracy: float) -> int:
 
     About 2 log₂κ + log₂ ln(1/accuracy). Raises TypeError or ValueError: condition < 1, accuracy not in (0, 1).
     """
-    return _steps_to(condition, accuracy, lambda κ, k: (κ**-2.0, 2.0**k))
+    κ, needed = _to_reach(condition, accuracy)
+    if κ == 1:
+        return 0
+    # −log(1 − κ⁻²) is κ⁻² to rounding where κ > 1e8; rationals, as κ² may overflow
+    ratio = needed * Fraction(κ) ** 2 if κ > 1e8 else needed / Fraction(-math.log1p(-(κ**-2.0)))
+    return (math.ceil(ratio) - 1).bit_length()
 
 
 def descent_steps(condition: float, accuracy: float) -> int:
     """Steps of descent at its best rate: smallest k with ((κ − 1)/(κ + 1))^k <= accuracy. Raises as `newton_steps`."""
-    return _steps_to(condition, accuracy, lambda κ, k: (2.0 / (κ + 1.0), float(k)))
+    κ, needed = _to_reach(condition, accuracy)
+    return 1 if κ == 1 else math.ceil(needed / Fraction(-math.log1p(-2 / (κ + 1))))
 
 
-def _steps_to(condition: float, accuracy: float, rule: Callable[[float, int], tuple[float, float]]) -> int:
-    import math
-
+def _to_reach(condition: float, accuracy: float) -> tuple[float, Fraction]:
+    """κ and ln(1/accuracy)."""
     κ, ε = real_number("condition", condition, positive=True), real_number("accuracy", accuracy, positive=True)
     if κ < 1 or ε >= 1:
         raise ValueError(f"condition is {κ:g} and accuracy {ε:g}; expected condition >= 1 and accuracy in (0, 1)")
-
-    def reached(k: int) -> bool:
-        μ, power = rule(κ, k)
-        return power > 0 and (μ >= 1 or power * math.log1p(-μ) <= math.log(ε))
-
-    low, high = 0, 1
-    while not reached(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
+    return κ, Fraction(-math.log(ε))
 
 
 def _times(steps: int | Sequence[int]) -> list[int]:
-    if isinstance(steps, Sequence):
+    if isinstance(steps, Iterable):
         listed = [whole_number("steps", k, 0) for k in steps]
         if not listed:
             raise ValueError("steps is empty; expected a number of steps, or a list of step numbers to record")
@@ -118,14 +114,7 @@ def _times(steps: int | Sequence[int]) -> list[int]:
 
 def _factors(xp: Namespace, X: Array) -> tuple[Array, Array, Array]:
     U, s, Vt = xp.linalg.svd(X, full_matrices=False)
-    ε = float(xp.finfo(X.dtype).eps)
-    low, high = float(xp.min(s[..., -1] / xp.max(s, axis=-1))), 1.0
-    if low * low <= ε:
-        κ = (high / low) ** 2 if low > 0 else float("inf")
-        raise ValueError(
-            f"S = XᵀX has condition number {κ:.2g} on its row space; in {X.dtype} Newton has no digits left beyond "
-            f"{1 / ε:.1g}: drop duplicate examples or dependent features, rescale them, or use higher precision"
-        )
+    require_digits(xp, s)
     return U, s, Vt
 
 

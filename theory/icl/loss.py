@@ -34,7 +34,7 @@ class Attention(NamedTuple):
         """ŷ (...) on prompts X (..., N, d), y (..., N), query xq (..., d) outside the keys."""
         from corollary.theory.icl.constructions import require_prompt
 
-        xp = require_prompt(X, y, xq)
+        xp = require_prompt(X, y, xq, outputs=False)
         _fit(self, X.shape[-1])
         E = xp.concat([X, y[..., None]], axis=-1)
         right = xp.matmul(E, xp.matmul(self.KQ, xq[..., None]))[..., 0]
@@ -139,6 +139,8 @@ def _gaussian(task: LinearTask) -> None:
 
 
 def _fit(weights: Attention, d: int) -> None:
+    if not isinstance(weights, Attention):
+        raise TypeError(f"weights are of type {type(weights).__name__}; expected icl.Attention(KQ, PV)")
     require_floating("KQ", weights.KQ)
     require_floating("PV", weights.PV)
     array_namespace(weights.KQ, weights.PV)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def gd_excess(etas: float | Sequence[float], task: LinearTask, gammas: float | S
 
     A number means one step. gammas are those of the layers, the last of which no longer matters.
     Raises TypeError or ValueError: a task that is not isotropic Gaussian, no steps, lists of different lengths, a
-    stack so deep that its degree passes the Wishart moments at hand (10 GD layers or so, 3 of GD++).
+    stack so deep that its degree passes the Wishart moments at hand (more than 20 layers of GD, 3 of GD++).
     """
     return float(_excess(*_rates(etas, gammas), task))
 
@@ -49,9 +50,13 @@ def gd_excess(etas: float | Sequence[float], task: LinearTask, gammas: float | S
 def optimal_steps(task: LinearTask, layers: int, *, tied: bool = False, plus: bool = False) -> Steps:
     """Steps of least excess for `layers` layers; tied: all layers alike; plus: GD++ (γ free) instead of GD.
 
-    Found by BFGS from a short ladder of starts; exact excess, gradient by exact differences, certified by `gradient`.
-    Only rates matter that are ordered: untied etas of GD come back ascending. Host only.
-    Raises TypeError or ValueError as `gd_excess`, for layers < 1; RuntimeError where no start converges.
+    Untied GD without noise: 1/η_l are the roots of the orthogonal polynomial of degree k for the weight λ μ(dλ), μ the
+    mean spectrum of G, as Π(1 − η_l λ) is the polynomial r of least ∫r² dμ with r(0) = 1. Else BFGS from a few starts
+    on Gauss nodes of μ, exact at this degree. Excess and certificate come from the rationals of `gd_excess`. The
+    order of rates does not matter: untied etas of GD come back ascending. Host only. Derived in
+    `proofs_check/icl/depth.py`.
+    Raises TypeError or ValueError as `gd_excess`, for layers < 1 (or more than 19, 3 of GD++); RuntimeError where no
+    start converges.
     """
     from scipy.optimize import minimize
 
@@ -66,18 +71,27 @@ def optimal_steps(task: LinearTask, layers: int, *, tied: bool = False, plus: bo
         gammas = [float(x) * one for x in tail]
         return etas, gammas * layers if tied and gammas else gammas + [0.0] * (layers - len(gammas))
 
+    λ, weight = _gauss(task, (3**layers + 1) // 2 if free_gammas else layers + 1)
+
     def value(p: np.ndarray) -> float:
-        return gd_excess(unpack(p)[0], task, unpack(p)[1]) / task.signal
+        r, D2 = np.ones_like(λ), np.ones_like(λ)
+        for η, γ in zip(*unpack(p), strict=True):
+            r, D2 = r * (1 - η * D2 * λ), D2 * (1 - γ * D2 * λ) ** 2
+        return float(weight @ (r * r + task.noise * v / (task.signal / task.d) / task.context * (1 - r) ** 2 / λ))
 
     def slope(p: np.ndarray) -> np.ndarray:
-        # central differences of an exact function: error h² ~ 1e-10, rounding u/h ~ 1e-11
+        # central differences of a sum of positive terms: error h² ~ 1e-10, rounding u/h ~ 1e-11
         h = 1e-5
         steps = np.eye(len(p)) * h
         return np.array([(value(p + e) - value(p - e)) / (2 * h) for e in steps])
 
     best = None
-    for spread in (0.3, 0.6, 0.9):
-        start = np.array([1.0 + spread] if tied else list(np.linspace(1 - spread, 1 + 2 * spread, layers)))
+    starts = [np.linspace(1 - s, 1 + 2 * s, layers) for s in (0.3, 0.6, 0.9)]
+    if tied:
+        starts = [np.array([s]) for s in (1.3, 1.6, 1.9)]
+    elif not free_gammas:
+        starts = [1 / (_gauss(task, layers, 1)[0] * one)]  # the optimum without noise
+    for start in starts:
         start = np.concatenate([start, np.full(free_gammas, 0.3)])
         found = minimize(value, start, jac=slope, method="BFGS", options={"gtol": 1e-9, "maxiter": 200})
         if best is None or found.fun < best.fun:
@@ -90,6 +104,30 @@ def optimal_steps(task: LinearTask, layers: int, *, tied: bool = False, plus: bo
     if not gradient < 1e-6:  # rounding of the differences leaves 1e-10
         raise RuntimeError(f"no start converged for {layers} layers: slope {gradient:.2g} left; try fewer layers")
     return Steps(etas, gammas, gd_excess(list(etas), task, list(gammas)), gradient)
+
+
+def _gauss(task: LinearTask, count: int, shift: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes λ of G and weights (count,) with E tr G^shift p(G) ∝ Σ weight p(λ) for every p of degree < 2 count.
+
+    Recurrence coefficients from the exact moments (Chebyshev's algorithm in rationals: in floats it loses all digits),
+    nodes and weights from the Jacobi matrix (Golub and Welsch 1969).
+    """
+    N, d = task.context, task.d
+    moments = [Fraction(wishart_moment(m + shift, N, d), d * N**m) for m in range(2 * count)]
+    moments = [m / moments[0] for m in moments]
+    before, row = [Fraction(0)] * len(moments), moments
+    α, β = [moments[1]], [Fraction(1)]
+    for k in range(1, count):
+        new = [
+            row[l + 1] - α[-1] * row[l] - β[-1] * before[l] if k <= l < 2 * count - k else Fraction(0)
+            for l in range(len(row))
+        ]
+        α.append(new[k + 1] / new[k] - row[k] / row[k - 1])
+        β.append(new[k] / row[k - 1])
+        before, row = row, new
+    off = np.sqrt([float(b) for b in β[1:]])
+    λ, U = np.linalg.eigh(np.diag([float(a) for a in α]) + np.diag(off, 1) + np.diag(off, -1))
+    return float(task.input_cov[0, 0]) * λ, U[0] ** 2
 
 
 def _slope(etas: np.ndarray, gammas: np.ndarray, task: LinearTask, one: float, tied: bool, plus: bool) -> float:
@@ -127,18 +165,22 @@ def gdpp_condition(condition: float, g: float) -> float:
 
 
 def best_gdpp(condition: float) -> tuple[float, float]:
-    """(g, κ′): the g = γλ_max in [0, 1) of least `gdpp_condition`, and that condition number, to 1e-12. Host only."""
-    from scipy.optimize import minimize_scalar
+    """(g, κ′): the g = γλ_max in [0, 1) of least `gdpp_condition`, and that condition number; with q = κ^(−1/2),
 
-    real_number("condition", condition, positive=True)
-    # the maximum grows and the minimum falls once (1 − g)² < the value at 1/κ: unimodal in g
-    found = minimize_scalar(lambda g: gdpp_condition(condition, g), bounds=(0.0, 1 - 1e-12), method="bounded",
-                            options={"xatol": 1e-13})  # fmt: skip
-    return float(found.x), float(found.fun)  # pyright: ignore[reportAttributeAccessIssue]
+        g = 1/(1 + q + q²),    κ′ = (4/27) (1 + q + q²)³/(q + q²)²:    the two ends of the spectrum meet there.
+
+    Raises TypeError or ValueError for condition < 1.
+    """
+    κ = real_number("condition", condition, positive=True)
+    if κ < 1:
+        raise ValueError(f"condition is {κ:g}; expected condition >= 1")
+    q = κ**-0.5
+    total = 1 + q + q * q
+    return 1 / total, 4 / 27 * total**3 / (q + q * q) ** 2
 
 
 def _rates(etas: float | Sequence[float], gammas: float | Sequence[float]) -> tuple[list[float], list[float]]:
-    listed = [etas] if isinstance(etas, int | float) else [float(e) for e in etas]
+    listed = [real_number("etas", e) for e in ([etas] if isinstance(etas, Real) else list(etas))]  # pyright: ignore
     if not listed:
         raise ValueError("etas is empty; expected at least one step")
     return numbers("etas", listed, len(listed)), numbers("gammas", gammas, len(listed))
@@ -161,7 +203,7 @@ def _excess(etas: Sequence[float], gammas: Sequence[float], task: LinearTask) ->
 
 
 def _one_minus(a: Fraction, p: Polynomial) -> Polynomial:
-    return [1 - a * p[0], *(-a * c for c in p[1:])]
+    return [1 - a * p[0], *(-a * c for c in p[1:])] if a else [Fraction(1)]
 
 
 def _times(p: Polynomial, q: Polynomial) -> Polynomial:
@@ -169,6 +211,8 @@ def _times(p: Polynomial, q: Polynomial) -> Polynomial:
     for i, a in enumerate(p):
         for j, b in enumerate(q):
             out[i + j] += a * b
+    while len(out) > 1 and not out[-1]:  # γ = 0 leaves zeros at the end, which would triple from layer to layer
+        out.pop()
     return out
 
 

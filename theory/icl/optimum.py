@@ -3,6 +3,7 @@ r"""What one layer of linear attention learns: one step of preconditioned gradie
     ŷ = x_qᵀ K g,   g = Xᵀy/N,   excess(K) = E(ŷ − w·x_q)² = t − 2 tr(ΛKΛΩ) + tr(ΛKCKᵀ),   C = E[g gᵀ]
     K* = ΩΛ C⁻¹,    excess* = t − tr(Λ K* Λ Ω),           best K = ηI:  η = tr(Λ²Ω)/tr(ΛC).
 
+N excess* → t + d (t + σ²) for long contexts, t = tr ΛΩ, whatever Λ and Ω.
 η multiplies the mean gradient: w ← w + (η/N) Xᵀ(y − Xw) from w = 0. For Λ = Ω = I: η = N/(N + d + 1 + σ²) and excess
 d(d + 1 + σ²)/(N + d + 1 + σ²).
 

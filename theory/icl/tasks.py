@@ -113,7 +113,7 @@ def uniform_task(d: int, context: int, half_width: float, noise: float = 0.0, we
     h = real_number("half_width", half_width, positive=True)
     d = whole_number("d", d, 1)
     eye = np.eye(d) if weight_cov is None else identity_like(weight_cov, d)
-    return LinearTask(d, context, h * h / 3 * eye, weight_cov, noise, fourth_moment=h**4 / 5)
+    return LinearTask(d, context, h * h / 3 * eye, weight_cov, noise, fourth_moment=h * h * h * h / 5)
 
 
 def gram_second_moment(task: LinearTask, u: Array) -> Array:

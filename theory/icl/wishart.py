@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from numbers import Integral
 
 from corollary.theory.icl.checks import whole_number
 
@@ -24,7 +25,7 @@ def wishart_moment(powers: int | Sequence[int], N: int, d: int) -> int:
 
     Raises TypeError or ValueError: negative powers, N < 1, d < 1, a total degree above 40.
     """
-    listed = [powers] if isinstance(powers, int) else list(powers)
+    listed: list = [powers] if isinstance(powers, Integral) else list(powers)  # pyright: ignore[reportArgumentType]
     parts = [whole_number("powers", m, 0) for m in listed]
     N, d = whole_number("N", N, 1), whole_number("d", d, 1)
     if sum(parts) > LARGEST:
