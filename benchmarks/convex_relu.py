@@ -3,15 +3,17 @@
     make bench-convex-relu
 
 COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches, COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU
-seconds for a peer, all its tolerances together), COROLLARY_CAP_OURS (for one run of ours; default: the same) and
-COROLLARY_MEMORY=12 (GiB for a peer) change what is run; rows of other sizes are kept as they are in the results. Peers
-run peers/convex_relu.py in environments of their own; CRONOS, which is no package, needs COROLLARY_CRONOS, a checkout
-of its repository, and is left out without it.
+seconds for a peer, all its tolerances, imports included), COROLLARY_CAP_OURS (for one run of ours; default: the same)
+and COROLLARY_MEMORY=12 (GiB for a peer) change what is run; rows of other sizes are kept as they are in the results.
+Peers run peers/convex_relu.py in environments of their own; CRONOS, which is no package, needs COROLLARY_CRONOS, a
+checkout of its repository, and is left out without it.
 
-A solver's time to a gap is that of its cheapest run (over its own tolerances) whose answer, projected onto its cones,
-passes our certificate: relative gap over the sampled patterns, dual bound by exact projection, off the clock. Rounds
-are interleaved, every run is a process of its own with one thread, and its CPU seconds count, which other work on the
-machine disturbs least; what cvxpy compiles counts, imports and what jax compiles do not.
+Our time to a gap is that of a run whose own certificate, on the clock, passes. A peer's is that of its cheapest run
+(over its own tolerances) whose answer, projected onto its cones off the clock, passes the more generous of two tests:
+our certificate with ν its residual, or its objective against the best dual bound we know of (peers return no
+multipliers, and the residual's bound loses about the root of the suboptimality). Rounds are interleaved, every run is
+a process of its own with one thread, and its CPU seconds count, which other work on the machine disturbs least; what
+cvxpy compiles counts, imports and what jax compiles do not: everybody solves a tiny problem first.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import convex_relu_table
 import harness
 import numpy as np
 
@@ -38,6 +41,8 @@ PEERS = ("pyscnn", "cronos", "clarabel", "scs")
 HOMES = {"pyscnn": "pyscnn", "cronos": "cronos", "clarabel": "cvxpy_convex", "scs": "cvxpy_convex"}
 ONE_THREAD_OF_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 COLUMNS = 8  # targets, and penalties, of the batches
+REFERENCE = 1e10  # n² d P up to which our dual bound to 1e-9 is computed first, for the peers' gaps
+FORMAT = 2  # of results/convex_relu.json; another one is begun anew
 
 
 def problem(n: int, d: int, P: int) -> dict[str, np.ndarray]:
@@ -52,14 +57,14 @@ def problem(n: int, d: int, P: int) -> dict[str, np.ndarray]:
     return {"X": X, "y": y, "G": G, "D": D, "beta": np.array(beta)}
 
 
-def certified(data: dict[str, np.ndarray], V: np.ndarray, W: np.ndarray, gated: bool) -> float:
-    """Relative gap of V, W once projected onto their cones; ν is the residual."""
+def judged(data: dict[str, np.ndarray], V: np.ndarray, W: np.ndarray, gated: bool, dual: float) -> tuple[float, float]:
+    """Relative gaps of V, W once projected onto their cones: with the bound of the residual, and with `dual`."""
     from corollary.theory import convex_relu
     from corollary.theory.convex_relu.cones import project
     from corollary.theory.convex_relu.problem import checked
 
     if not (np.all(np.isfinite(V)) and np.all(np.isfinite(W))):
-        return np.inf
+        return np.inf, np.inf
     if not gated:
         largest = max(np.max(np.linalg.norm(U, axis=0)) for U in (V, W))
         V, W = V.copy(), W.copy()
@@ -70,63 +75,69 @@ def certified(data: dict[str, np.ndarray], V: np.ndarray, W: np.ndarray, gated: 
                 elif np.min((2 * data["D"][:, p] - 1) * (data["X"] @ U[:, p])) < 0:
                     U[:, p] = project((2 * data["D"][:, p] - 1)[:, None] * data["X"], U[:, p])[0]
     program = checked(data["X"], data["y"], float(data["beta"]), data["D"], "squared", gated)
-    return convex_relu.certify(program, V[:, :, None], W[:, :, None])[0].relative
+    own = convex_relu.certify(program, V[:, :, None], W[:, :, None])[0]
+    return own.relative, (own.primal - max(dual, own.dual)) / own.primal
 
 
 def ours(size: tuple[int, int, int], gated: bool, gap: float) -> None:
-    """Print seconds, certified gap and peak memory (GiB) of one solve: the body of a process of its own."""
+    """Print seconds, certified gap, peak memory (GiB) and dual bound of one solve: the body of a process of its own."""
     from corollary.theory import convex_relu
 
+    def run(data: dict[str, np.ndarray], tol: float):
+        try:
+            return convex_relu.solve(data["X"], data["y"], float(data["beta"]), data["D"], gated=gated, tol=tol)
+        except convex_relu.NotConverged as stopped:
+            return stopped.solution
+
+    run(problem(12, 3, 4), 1e-3)  # as for the peers
     data = problem(*size)
     begun = time.process_time()
-    try:
-        s = convex_relu.solve(data["X"], data["y"], float(data["beta"]), data["D"], gated=gated, tol=gap)
-    except convex_relu.NotConverged as stopped:
-        s = stopped.solution
+    certificate = run(data, gap).certificate
     seconds = time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps([seconds, s.certificate.relative, peak]))
+    print(json.dumps([seconds, certificate.relative, peak, certificate.dual]))
 
 
-def limited(cap: float) -> Callable[[], None]:
-    """Sets the CPU seconds of the process about to start."""
-    return lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(cap), int(cap) + 5))
-
-
-def run_ours(size: tuple[int, int, int], gated: bool, gap: float, cap: float) -> tuple[float, float, float]:
-    """(seconds, gap, peak memory), (cap, inf, 0) where it was cut."""
-    command = [sys.executable, __file__, "ours", json.dumps(size), str(int(gated)), str(gap)]
-    environment = {**os.environ, **harness.ONE_THREAD}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=limited(cap))
+def alone(arguments: list[str], cap: float | None) -> Any:
+    """What this file prints last with these arguments, in a process with one thread; None where it was cut."""
+    limit = None if cap is None else harness.limited(cap)
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True,
+                          env={**os.environ, **harness.ONE_THREAD}, preexec_fn=limit)  # fmt: skip
     if done.returncode == -signal.SIGXCPU:
-        return cap, np.inf, 0.0
+        return None
     if done.returncode:
         raise RuntimeError(done.stderr)
-    seconds, reached, peak = json.loads(done.stdout.splitlines()[-1])
-    return seconds, reached, peak
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, cap: float, memory: float):
-    """([(seconds, certified gap)] of its runs, how it ended: "", "cut" at the cap, or the last line it wrote)."""
+def run_ours(size: tuple[int, int, int], gated: bool, gap: float, cap: float) -> tuple[float, float, float, float]:
+    """(seconds, gap, peak memory, dual bound), (cap, inf, 0, −inf) where it was cut."""
+    found = alone(["ours", json.dumps(size), str(int(gated)), str(gap)], cap)
+    return (cap, np.inf, 0.0, -np.inf) if found is None else tuple(found)
+
+
+def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, cap: float, memory: float, dual: float):
+    """([(seconds, own gap, gap to `dual`)] of its runs, how it ended: "", "cut" or its last line, seconds when cut)."""
     with tempfile.TemporaryDirectory() as folder:
         for k, v in data.items():
             np.save(f"{folder}/{k}.npy", v)
         script = HERE / "peers" / "convex_relu.py"
         command = [python, str(script), name, folder, str(int(gated)), str(cap), str(memory)]
-        log, ended = Path(folder) / "log.txt", ""
+        log, ended, running = Path(folder) / "log.txt", "", None
         with log.open("w") as out:
             environment = {**os.environ, **harness.ONE_THREAD, "XLA_FLAGS": ONE_THREAD_OF_XLA}
-            done = subprocess.run(command, stdout=out, stderr=out, env=environment, preexec_fn=limited(cap))
+            done = subprocess.run(command, stdout=out, stderr=out, env=environment, preexec_fn=harness.limited(cap))
         if done.returncode == -signal.SIGXCPU:
-            ended = "cut"
+            ended, started = "cut", Path(folder) / "started.txt"
+            running = cap - float(started.read_text()) if started.exists() else 0.0
         elif done.returncode:
             last = [*log.read_text().strip().splitlines(), f"signal {-done.returncode}"][-1]
             ended = last[:80].replace("|", "/")
         found = []
         for path in sorted(Path(folder).glob(f"{name}-*.npz")):
             with np.load(path) as z:
-                found.append((float(z["seconds"]), certified(data, z["V"], z["W"], gated)))
-        return found, ended
+                found.append((float(z["seconds"]), *judged(data, z["V"], z["W"], gated, dual)))
+        return found, ended, running
 
 
 def compare(size: tuple[int, int, int], gated: bool, rounds: int, cap: float, memory: float) -> list[dict[str, Any]]:
@@ -135,28 +146,34 @@ def compare(size: tuple[int, int, int], gated: bool, rounds: int, cap: float, me
     pythons = {name: python for name in wanted if (python := harness.peer_python(HOMES[name]))}
     limit = float(os.environ.get("COROLLARY_CAP_OURS", cap))
     table = {name: {"size": size, "gated": gated, "solver": name, "times": {f"{g:g}": [] for g in GAPS},
-                    "best_gap": None, "ended": "", "cap": limit if name == "corollary" else cap,
-                    "load": os.getloadavg()[0], "commit": commit()}
+                    "own_gap": None, "best_gap": None, "ended": "", "cut_after": None,
+                    "cap": limit if name == "corollary" else cap, "load": os.getloadavg()[0], "commit": commit()}
              for name in ("corollary", *pythons)}  # fmt: skip
+    dual = -np.inf
+    if size[0] ** 2 * size[1] * size[2] <= REFERENCE:  # off the clock
+        dual = run_ours(size, gated, 1e-9, limit)[3]
     for _ in range(rounds):
         for name, row in table.items():
             if name == "corollary":
                 found, row["ended"] = [], ""
                 for gap in GAPS:
-                    seconds, reached, peak = run_ours(size, gated, gap, limit)
+                    seconds, reached, peak, bound = run_ours(size, gated, gap, limit)
+                    dual = max(dual, bound)
                     row["times"][f"{gap:g}"].append(seconds if reached <= gap else None)
                     row["ended"] = row["ended"] if np.isfinite(reached) else "cut"
                     row["peak_GiB"] = max(row.get("peak_GiB", 0.0), peak)
-                    found.append((seconds, reached))
+                    found.append((seconds, reached, reached))
             else:
-                found, ended = run_peer(name, pythons[name], data, gated, cap, memory)
+                found, ended, running = run_peer(name, pythons[name], data, gated, cap, memory, dual)
                 row["ended"] = ended or row["ended"]
+                if running is not None:
+                    row["cut_after"] = min(running, row["cut_after"] or running)
                 for gap in GAPS:
-                    row["times"][f"{gap:g}"].append(min((s for s, g in found if g <= gap), default=None))
-            gaps = [g for _, g in found if np.isfinite(g)] + [row["best_gap"]] * (row["best_gap"] is not None)
-            row["best_gap"] = min(gaps, default=None)
-    for row in table.values():
-        print(row, flush=True)
+                    row["times"][f"{gap:g}"].append(min((s for s, *g in found if min(g) <= gap), default=None))
+            for place, column in ((1, "own_gap"), (2, "best_gap")):
+                seen = [f[place] for f in found if np.isfinite(f[place])] + [row[column]] * (row[column] is not None)
+                row[column] = min(seen, default=None)
+            print(row, flush=True)
     return list(table.values())
 
 
@@ -200,48 +217,23 @@ def batches(rounds: int) -> list[dict[str, Any]]:
                 run()
                 row[key].append(time.process_time() - begun)
         rows.append(row)
-        print(row, flush=True)
     return rows
 
 
 def commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE)
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HERE)
     return done.stdout.strip()
 
 
-def table(rows: list[dict[str, Any]], batched: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "# Convex two-layer ReLU networks: CPU seconds to a certified gap",
-        "",
-        "CPU seconds, median (range) of interleaved rounds, one thread; × is the peer's median over ours. Gap: our certificate of "
-        "the returned point, projected onto its cones. A peer cut at its cap was still running.",
-        "",
-        "| n, d, P | network | solver | to 1e-3 | × | to 1e-6 | × | best gap | how it ended, cap | GiB |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    mine = {(tuple(r["size"]), r["gated"]): r for r in rows if r["solver"] == "corollary"}
-    for r in rows:
-        cells, base = [], mine[tuple(r["size"]), r["gated"]]
-        for gap in base["times"]:
-            times, ref = r["times"][gap], base["times"][gap]
-            reached = [t for t in times if t is not None]
-            enough = len(reached) == len(times)
-            cells.append(
-                harness.spread(reached) if enough else f"in {len(reached)} of {len(times)}" if reached else "no"
-            )
-            known = enough and r is not base and None not in ref
-            cells.append(f"{np.median(reached) / np.median(ref):.2g}" if known else "")
-        kind, size = "gated" if r["gated"] else "ReLU", ", ".join(map(str, r["size"]))
-        ended = f"{r['ended'] or 'stopped by itself'}, {r['cap']:g} s"
-        best = "none" if r["best_gap"] is None else f"{r['best_gap']:.1e}"
-        peak = f"{r['peak_GiB']:.2f}" if "peak_GiB" in r else ""
-        lines.append(f"| {size} | {kind} | {r['solver']} | {' | '.join(cells)} | {best} | {ended} | {peak} |")
-    if batched:
-        lines += ["", "| (500, 50, 200) to 1e-3 | together | one by one | × |", "|---|---|---|---|"]
-    for r in batched:
-        ratio = np.median(r["apart"]) / np.median(r["together"])
-        lines.append(f"| {r['case']} | {harness.spread(r['together'])} | {harness.spread(r['apart'])} | {ratio:.2g} |")
-    return lines
+def gpu() -> str:
+    """What is said of the GPU part: there is none in this file, and where there is no GPU the reason is that."""
+    from corollary.arrays import namespace_for
+
+    try:
+        namespace_for("cuda")
+    except RuntimeError as missing:
+        return f"not run: {missing}"
+    return "found, but this benchmark has no GPU part"
 
 
 def main() -> None:
@@ -253,23 +245,26 @@ def main() -> None:
     rounds = int(os.environ.get("COROLLARY_ROUNDS", "3"))
     path = HERE / "results" / "convex_relu.json"
     before = json.loads(path.read_text()) if path.exists() else {}
+    before = before if before.get("format") == FORMAT else {}
     rows, batched = before.get("rows", []), before.get("batches", [])
     for name in wanted:
         for gated in (False,) if name == "batches" else (True, False):
             if name == "batches":
-                batched = batches(rounds)
+                batched = alone(["batches", str(rounds)], None)
             else:
                 size = SIZES[known.index(name)]
                 rows = [r for r in rows if (tuple(r["size"]), r["gated"]) != (size, gated)]
                 rows += compare(size, gated, rounds, cap, memory)
             rows.sort(key=lambda r: (r["size"][0] * r["size"][2], r["gated"]))
-            harness.write_results("convex_relu", table(rows, batched), sorted(set(HOMES.values())), {}, rows=rows,
-                                  batches=batched)  # fmt: skip
+            lines = convex_relu_table.table(rows, batched)
+            harness.write_results("convex_relu", lines, sorted(set(HOMES.values())), {"gpu": gpu()},
+                                  format=FORMAT, rows=rows, batches=batched)  # fmt: skip
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["ours"]:
         ours(tuple(json.loads(sys.argv[2])), bool(int(sys.argv[3])), float(sys.argv[4]))
+    elif sys.argv[1:2] == ["batches"]:
+        print(json.dumps(batches(int(sys.argv[2]))))
     else:
-        os.environ.update(harness.ONE_THREAD)
         main()

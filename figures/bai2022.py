@@ -91,7 +91,7 @@ def learning(tables: Tables) -> Figure:
 def robustness(tables: Tables) -> Figure:
     """Accuracy on test images under PGD against the attack's radius, for networks trained with and without."""
     table = _arrays(tables["accuracy"])
-    fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
+    fig, axis = plt.subplots(figsize=(COLUMN, 3.2))
     for colour, name in zip(COLOURS, list(dict.fromkeys(table["network"])), strict=False):
         mine = table["network"] == name
         axis.errorbar(
@@ -105,5 +105,5 @@ def robustness(tables: Tables) -> Figure:
         )
     axis.set_xlabel("attack radius $\\varepsilon$ ($\\ell_\\infty$, PGD)")
     axis.set_ylabel("test accuracy, mean ± se")
-    axis.legend()
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))  # above: the curves fill the axes
     return fig

@@ -1,7 +1,7 @@
 """The figures: the solution path, pruning on real data, and two optimal networks that differ between the points.
 
 Figure 2 uses data that scikit-learn bundles; the paper uses UCI sets, CIFAR-10 and MNIST. A CSV file of yours (last
-column: label 0 or 1) joins them when COROLLARY_CSV names it.
+column: label 0 or 1) joins them when COROLLARY_CSV names it, with a digest of its content in the experiment's point.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 from corollary.claims import Experiment, Figure
 from corollary.claims.experiment import EachSeed
 from corollary.figures import mishkin2023optimal as pictures
+from corollary.paper_repro.bai2022.data import described, digest, standardised, table
 from corollary.paper_repro.mishkin2023optimal.theory import all_optimal, line_data, same_total, slope, solved, width
-from corollary.sims.common.data import digits, read_csv
+from corollary.sims.common.data import digits
 from corollary.theory import convex_relu
 
 SHARES = {"smoke": 6, "laptop": 14, "paper": 40}
@@ -59,9 +60,14 @@ def dataset(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Standardised inputs with a constant column, labels ±1."""
     from sklearn import datasets
 
-    if name == "csv":
-        _, table = read_csv(os.environ["COROLLARY_CSV"])
-        X, positive = table[:, :-1], table[:, -1] > 0
+    if name.startswith("CSV:"):
+        _, known, path = name.split(":", 2)
+        if known != "missing" and digest(path) != known:
+            raise ValueError(
+                f"{path} has digest {digest(path)}; expected {known}: the file changed since it was planned"
+            )
+        X, labels = table(path)
+        positive = labels > 0
     elif name == "digits":
         X, labels = digits()
         assert labels is not None
@@ -71,12 +77,11 @@ def dataset(name: str) -> tuple[np.ndarray, np.ndarray]:
         X, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
         positive = labels == 0 if name != "breast_cancer" else labels == 1
         positive = labels == 1 if name == "iris" else positive  # the class that is not separable
-    spread = X.std(axis=0)
-    X = (X - X.mean(axis=0))[:, spread > 0] / spread[spread > 0]
-    return np.concatenate([X, np.ones((len(X), 1))], axis=1), np.where(positive, 1.0, -1.0)
+    return np.concatenate([standardised(X), np.ones((len(X), 1))], axis=1), np.where(positive, 1.0, -1.0)
 
 
-NAMES = ["iris", "wine", "breast_cancer", "digits"] + (["csv"] if os.environ.get("COROLLARY_CSV") else [])
+YOURS = [f"CSV:{digest(path)}:{path}" for path in [os.environ.get("COROLLARY_CSV")] if path]
+NAMES = ["iris", "wine", "breast_cancer", "digits", *YOURS]
 COUNT = {"smoke": 15, "laptop": 20, "paper": 30}
 
 
@@ -103,12 +108,16 @@ pruning = Experiment(
 )  # fmt: skip
 
 
+def shown(name: str) -> str:
+    return described(name) if ":" in name else name
+
+
 def pruning_tables(data):
     columns = {"data": [], "change": []}
     for name in ("before", "after", "accuracy_before", "accuracy_after"):
         columns[name], columns[f"{name}_se"] = [], []
     for point, arrays in data["pruning"]:
-        columns["data"].append(point["data"])
+        columns["data"].append(shown(point["data"]))
         columns["change"].append(float(arrays["change"].max()))
         accuracy = {"accuracy_before": arrays["accuracy"][:, 0], "accuracy_after": arrays["accuracy"][:, 1]}
         for name, values in ({k: arrays[k] for k in ("before", "after")} | accuracy).items():
@@ -126,7 +135,8 @@ figure_2 = Figure(
     draw=pictures.pruning,
     replicates={"smoke": 1, "laptop": 3, "paper": 5},
     parameters=[
-        ("data sets", "10 from UCI", "iris, wine, breast cancer, digits 3 against 8 (bundled)"),
+        ("data sets", "10 from UCI", ", ".join(["iris, wine, breast cancer, digits 3 against 8 (bundled)",
+                                               *map(shown, YOURS)])),
         ("training points", "half of each", {k: str(v) for k, v in COUNT.items()}),
         ("gates", "25", "40"),
         ("penalty", "λ = 0.01", "0.2 % of the critical β, solved by ADMM to 1 %"),

@@ -13,6 +13,7 @@ from corollary.claims.experiment import EachSeed
 from corollary.sims.convex_relu import network as nonconvex
 from corollary.sims.convex_relu import training
 from corollary.theory import convex_relu
+from corollary.theory.convex_relu.problem import checked
 from corollary.verdicts import Bound, Identity, Value
 
 PAPER = Paper(
@@ -32,17 +33,27 @@ def draw_feasible(n, d, groups, rng):
     return {"X": rng.standard_normal((n, d)), "y": rng.standard_normal(n), "G": rng.standard_normal((d, 2 * groups))}
 
 
+def both_signs(G):
+    """V, W (d, P, 1): v = the first half of the columns of G, w = the second, each in the place of its own pattern."""
+    first = np.arange(G.shape[1]) < G.shape[1] // 2
+    return (G * first.astype(G.dtype))[:, :, None], (G * (~first).astype(G.dtype))[:, :, None]
+
+
 def convex_objective(X, y, G, *, beta=0.7):
-    """Eq. 8 at v = the first half of G, w = the second, each with the pattern of its own cone."""
-    D = (X @ G >= 0).astype(X.dtype)
-    half = G.shape[1] // 2
-    signs = np.repeat(np.asarray([1, -1], X.dtype), half)
-    f = np.sum(D * (X @ G) * signs, axis=1)
-    return np.sum((f - y) ** 2) / 2 + X.dtype.type(beta) * np.sum(np.sqrt(np.sum(G**2, axis=0)))
+    """Eq. 8, as the package has it."""
+    problem = checked(X, y, beta, convex_relu.patterns_of(X, G))
+    return problem.objective(*both_signs(G))[0]
+
+
+def mapped_objective(X, y, G, *, beta=0.7):
+    """The non-convex objective of the network the package maps (v, w) to."""
+    net = convex_relu.network(*both_signs(G), flat=True)
+    f = np.maximum(X @ net.U, 0) @ net.a[:, 0]
+    return np.sum((f - y) ** 2) / 2 + X.dtype.type(beta / 2) * (np.sum(net.U**2) + np.sum(net.a**2))
 
 
 def network_objective(X, y, G, *, beta=0.7, power=0.5):
-    """The same of the network u = v/‖v‖^power, a = ±‖v‖^power."""
+    """For the rivals: the network u = v/‖v‖^power, a = ±‖v‖^power."""
     half = G.shape[1] // 2
     size = np.sqrt(np.sum(G**2, axis=0))
     U, a = G / size**power, np.repeat(np.asarray([1, -1], X.dtype), half) * size**power
@@ -62,7 +73,7 @@ feasible = Experiment(
 mapping = Claim(
     r"L\big(\textstyle\sum_i D_i X(v_i-w_i)\big)+\beta\sum_i\|v_i\|+\|w_i\| "
     r"= L(f_{U,a})+\tfrac\beta2(\|U\|_F^2+\|a\|^2) \text{ at every feasible } (v,w)",
-    Identity(convex_objective, network_objective),
+    Identity(convex_objective, mapped_objective),
     id="pilanci2020.mapping",
     where="Theorem 1, eq. 8 and the mapping after it",
     measure=feasible,
@@ -180,13 +191,19 @@ reached = Claim(
 
 
 # --- the critical penalty
-def draw_plane(n, rng):
-    return {"X": rng.standard_normal((n, 2)), "y": rng.standard_normal(n)}
+def draw_plane(n, loss, rng):
+    X, y = rng.standard_normal((n, 2)), rng.standard_normal(n)
+    return {"X": X, "y": y if loss == "squared" else np.where(y > 0, 1.0, -1.0)}
 
 
-def by_projection(X, y) -> float:
-    X, y = np.asarray(X, float), np.asarray(y, float)
-    return convex_relu.critical_beta(X, y, convex_relu.all_patterns(X))
+def by_projection(X, y, loss) -> float:
+    X, y = np.asarray(X, float), np.where(loss == "squared", y, np.sign(y))  # labels stay ±1 where inputs are perturbed
+    return convex_relu.critical_beta(X, y, convex_relu.all_patterns(X), loss)
+
+
+def at_zero(X, y, loss) -> float:
+    """The largest |ν₀ᵀ(Xu)_+|, ν₀ = −∂L(0): y, or y/2 for the logistic loss, whose slope at 0 is a half."""
+    return by_angles(X, y) / (2 if loss == "logistic" else 1)
 
 
 def by_angles(X, y) -> float:
@@ -231,22 +248,32 @@ strong_duality = Claim(
         "the conjugate of ‖f − y‖², without its half": 2.0,
     },
     uses=[mapping],
-    checked_by=["convex_relu.conjugates"],
+    checked_by=["convex_relu.conjugates", "convex_relu.dual_program", "convex_relu.plane"],
 )  # fmt: skip
 
 
+LOSSES = {"smoke": ["squared", "logistic"], "laptop": ["squared", "hinge", "logistic"]}
+LOSSES["paper"] = LOSSES["laptop"]
+
 critical = Claim(
-    r"f^*=0 \iff \beta \ge \max_{\|u\|\le1}|y^\top(Xu)_+|",
-    Identity(by_projection, by_angles, growth=64, scaling=False,
+    r"f^*=0 \iff \beta \ge \max_{\|u\|\le1}|\nu_0^\top(Xu)_+|,\quad "
+    r"\nu_0=y \text{ (squared, hinge)},\ y/2 \text{ (logistic)}",
+    Identity(by_projection, at_zero, growth=64, scaling=False,
              because="active-set least squares on rows that may be nearly parallel; its tolerances are absolute, "
              "so float32 input is answered in float64"),
     id="pilanci2020.critical-beta",
-    where="The dual's constraint at ν = y",
+    where="The dual's constraint at ν₀ = −∂L(0)",
     # of 9 rows one draw in 30 lies in a half-plane, and there the linear model is right; of 24, one in 350 000
-    measure=Experiment("pilanci2020.plane", EachSeed(draw_plane), [{"n": 24}], replicates=32, source=draw_plane),
+    measure=Experiment(
+        "pilanci2020.plane", EachSeed(draw_plane),
+        {scale: [{"n": 24, "loss": name} for name in losses] for scale, losses in LOSSES.items()},
+        replicates=32, source=draw_plane,
+    ),
     rivals={
-        "half of it (ν = y/2, as for the logistic loss)": lambda X, y: by_angles(X, y) / 2,
-        "of the linear model: ‖Xᵀy‖": lambda X, y: float(np.linalg.norm(np.asarray(X, float).T @ np.asarray(y, float))),
+        "ν₀ = y/2 for y and y for y/2": lambda X, y, loss: by_angles(X, y) / (1 if loss == "logistic" else 2),
+        "of the linear model: ‖Xᵀν₀‖": lambda X, y, loss: float(
+            np.linalg.norm(np.asarray(X, float).T @ np.asarray(y, float))
+        ) / (2 if loss == "logistic" else 1),
     },
-    checked_by=["convex_relu.line"],
+    checked_by=["convex_relu.line", "convex_relu.plane", "convex_relu.dual_program"],
 )  # fmt: skip

@@ -99,28 +99,33 @@ def worst_case() -> Steps:
         return X, D, V, W, rng.integers(-8, 9, 4) / 4, float(rng.integers(1, 5)) / 8
 
     cases = [draw() for _ in range(24)]
-    names = ("squared", "hinge")
+    names = ("squared", "hinge", "logistic")
 
     def derived(i: int, loss: str) -> float:
         X, D, V, W, target, radius = cases[i]
-        if loss == "hinge":
+        if loss != "squared":
             target = np.where(target >= 0, 1.0, -1.0)
         slope = D @ (V - W).T
         total = Fraction(0)
         for k in range(4):
-            worst = Fraction(-1)
+            worst = Fraction(-1000)
             for corner in itertools.product((-1, 1), repeat=2):
                 point = [Fraction(X[k, j]) + Fraction(radius) * corner[j] for j in range(2)]
                 value = sum((point[j] * Fraction(slope[k, j]) for j in range(2)), Fraction(0))
                 goal = Fraction(target[k])
-                loss_here = (value - goal) ** 2 / 2 if loss == "squared" else max(Fraction(0), 1 - goal * value)
-                worst = max(worst, loss_here)
-            total += worst
+                # of the logistic loss the least margin, exactly; the logarithm comes after it
+                worst = max(worst, {"squared": (value - goal) ** 2 / 2, "hinge": max(Fraction(0), 1 - goal * value),
+                                    "logistic": -goal * value}[loss])  # fmt: skip
+            total += (
+                worst
+                if loss != "logistic"
+                else Fraction(float(sp.log(1 + sp.exp(sp.Rational(worst)), evaluate=True).evalf(30)))
+            )
         return float(total)
 
     def code(i: int, loss: str) -> float:
         X, D, V, W, target, radius = cases[i]
-        if loss == "hinge":
+        if loss != "squared":
             target = np.where(target >= 0, 1.0, -1.0)
         problem = convex_relu.Problem(X, target[:, None], 1.0, D, loss, False, True)  # pyright: ignore[reportArgumentType]
         penalty = float(np.sum(np.linalg.norm(V, axis=0)) + np.sum(np.linalg.norm(W, axis=0)))

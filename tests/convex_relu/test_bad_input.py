@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from corollary.theory import convex_relu
+from corollary.theory.convex_relu import lasso
 
 _rng = np.random.default_rng(0)
 X, Y = _rng.standard_normal((12, 3)), _rng.standard_normal(12)
@@ -22,6 +23,10 @@ CASES = {
     "unknown loss": (dict(loss="huber"), ValueError, "loss = 'huber'; expected one of squared, hinge, logistic"),
     "unknown solver": (dict(solver="sgd"), ValueError, "solver = 'sgd'"),
     "tol": (dict(tol=0.0), ValueError, "tol = 0.0"),
+    "tol of one": (dict(tol=True), ValueError, "tol = True"),
+    "no steps": (dict(max_steps=0), ValueError, "max_steps = 0; expected an integer >= 1"),
+    "steps below none": (dict(max_steps=-3), ValueError, "max_steps = -3"),
+    "fista for the hinge": (dict(solver="fista", gated=True, loss="hinge", y=SIGNS), ValueError, "smooth loss"),
     "y of another n": (dict(y=Y[:4]), ValueError, r"y has shape \(4,\)"),
     "NaN": (dict(X=np.where(X > 2, np.nan, X) * np.nan), ValueError, "NaN or infinite"),
     "integers": (dict(X=np.ones((12, 3), int)), TypeError, "astype"),
@@ -67,6 +72,51 @@ def test_certificates_refuse_what_they_cannot_certify():
         convex_relu.certify(s.problem, V, W, scope="half")
     with pytest.raises(ValueError, match="gated program"):
         convex_relu.certify(s.problem, V, W, scope="all patterns")
+
+
+def test_a_certificate_wants_weights_of_its_program():
+    s = convex_relu.solve(X, Y, 0.5, D)
+    V, W = s.V[:, :, None], s.W[:, :, None]
+    with pytest.raises(ValueError, match=r"W has shape \(3, 5, 1\); expected \(3, \d+, 1\): \(d, patterns, outputs\)"):
+        convex_relu.certify(s.problem, V, W[:, :5])
+    with pytest.raises(ValueError, match="V has shape"):
+        convex_relu.certify(s.problem, s.V, s.W)
+
+
+def test_a_path_wants_a_sequence_of_penalties():
+    with pytest.raises(TypeError, match=r"betas = 0.1; expected a sequence"):
+        convex_relu.path(X, Y, D, 0.1)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="betas = 'abc'"):
+        convex_relu.path(X, Y, D, "abc")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="beta = 'a'; expected a number"):
+        convex_relu.path(X, Y, D, ["a"])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="betas is empty"):
+        convex_relu.path(X, Y, D, [])
+    with pytest.raises(ValueError, match="max_steps = 0"):
+        convex_relu.path(X, Y, D, [0.1], max_steps=0)
+
+
+def test_robust_and_sampled_programs_carry_their_best_point_when_they_stop(monkeypatch):
+    """A tolerance below rounding: the point is there all the same, as good as its certificate says."""
+    with pytest.raises(convex_relu.NotConverged, match="raise tol") as caught:
+        convex_relu.solve_robust(X, SIGNS, 0.5, D, 0.01, tol=1e-16)
+    s = caught.value.solution
+    good = convex_relu.solve_robust(X, SIGNS, 0.5, D, 0.01, tol=1e-4)
+    assert s.certificate.dual <= good.objective * (1 + 1e-12) and 1e-16 < s.certificate.relative < 1e-4
+    with pytest.raises(convex_relu.NotConverged, match="raise tol") as caught:
+        convex_relu.solve_robust(X, SIGNS, 0.5, D, 0.0, tol=1e-16)
+    assert caught.value.solution.radius == 0.0
+    U = convex_relu.sphere(3, 30, np.random.default_rng(0))
+    good = convex_relu.sampled_lasso(X, Y, 0.5, U)
+    monkeypatch.setattr(lasso, "gap_of", lambda *_: (good.primal, 0.5 * good.primal))  # it always gets to rounding
+    with pytest.raises(convex_relu.NotConverged, match="relative gap 5.0e-01 > tol = 1e-09.*raise tol") as caught:
+        convex_relu.sampled_lasso(X, Y, 0.5, U)
+    np.testing.assert_array_equal(caught.value.solution.a, good.a)
+    for tol in (0.0, -1.0, 2.0, "1"):
+        with pytest.raises(ValueError, match="tol = "):
+            convex_relu.solve_robust(X, SIGNS, 0.5, D, 0.01, tol=tol)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(ValueError, match="tol = "):
+            convex_relu.sampled_lasso(X, Y, 0.5, U, tol=tol)  # pyright: ignore[reportArgumentType]
 
 
 def test_all_zero_targets_and_data():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corollary.proofs_check.convex_relu import counting, program
+from corollary.proofs_check.convex_relu import counting, duality, program
 from corollary.theory import convex_relu
 from corollary.theory.convex_relu import losses
 
@@ -11,7 +11,7 @@ DERIVATIONS = {
     d.id: d
     for d in (
         program.mapping, program.conjugates, program.structure, program.line, program.slope, counting.pattern_count,
-        counting.scenario_bounds, counting.worst_case,
+        counting.scenario_bounds, counting.worst_case, duality.dual_program, duality.plane,
     )
 }  # fmt: skip
 
@@ -29,6 +29,7 @@ PLANTED = {
     "convex_relu.scenario_bounds": (convex_relu, "mean_violation_bound"),
     "convex_relu.worst_case": (convex_relu, "robust_objective"),
     "convex_relu.line": (convex_relu, "critical_beta"),
+    "convex_relu.plane": (convex_relu, "critical_beta"),
 }
 
 

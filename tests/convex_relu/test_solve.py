@@ -202,8 +202,8 @@ def test_large_programs_take_admm_then_a_working_set():
     module = import_module("corollary.theory.convex_relu.solve")  # the package's `solve` is the function
     X, y, beta, D = instance(n=40, d=4, count=30)
     reference = convex_relu.solve(X, y, beta, D, tol=1e-8)
-    found = module._run("admm then interior-point", reference.problem, 1e-7, 5000, lambda *_: None)
-    s = module._assemble(reference.problem, found, 1e-7, [], None)
+    found = module.run("admm then interior-point", reference.problem, 1e-7, 5000, lambda *_: None, {})
+    s = module.assemble(reference.problem, found, 1e-7, [], None)
     assert s.certificate.relative <= 1e-7 and s.objective == pytest.approx(reference.objective, rel=2e-7)
 
 

@@ -11,7 +11,8 @@ so the u-update is one d × d and one n × n solve: with Z the minimiser of the 
 and one eigendecomposition K = Q Λ Qᵀ serves every ρ, β, target and class. Other losses than the squared split h = F u
 once more; the same K serves. Each pair (prox variable, scaled multiplier) is kept as its sum t = s + ν: for E = 2D − 1
 s = (t + E|t|)/2 and the reflection 2s − t = E|t|, so one array a cone and one pass a step. Per step O(n d P), once
-O(n² (d + P) + n³). Batched: the columns of Y, each with its β, are separate programs. Portable.
+O(n² (d + P) + n³). κ = 0 drops the cones: the gated program. Batched: the columns of Y, each with its β, are separate
+programs. Portable.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def run(
     for _ in range(steps):
         v = group_threshold(state.p, level)
         Z = xp.matmul(2 * v - state.p, f.Binv)
-        for b in range(B):
+        for b in range(B if f.kappa else 0):
             for i in range(2):
                 for at in range(0, P, rows):
                     block = slice(at, min(at + rows, P))
@@ -142,7 +143,7 @@ def run(
             Z[b, 0, ...] += push
             Z[b, 1, ...] -= push
         u = Z
-        for b in range(B):
+        for b in range(B if f.kappa else 0):
             for i in range(2):
                 for at in range(0, P, rows):
                     block = slice(at, min(at + rows, P))
@@ -182,6 +183,15 @@ def dual_points(f: Factors, state: State, Y: Array, loss: losses.Loss) -> Array:
     if loss == "squared":
         return state.e
     return losses.prox(loss, state.h, Y, 1.0) - state.h
+
+
+def columns(state: State, keep: np.ndarray) -> State:
+    """The state of some of the programs only."""
+    xp = array_namespace(state.p)
+    index = xp.asarray(keep, device=device(state.p))
+    p, t, u = (xp.take(a, index, axis=0) for a in (state.p, state.t, state.u))
+    h, e = (xp.take(a, index, axis=1) for a in (state.h, state.e))
+    return State(p, t, h, state.rho[keep], u, e, state.steps)
 
 
 def change_rho(f: Factors, state: State, betas: np.ndarray, rho: np.ndarray) -> None:

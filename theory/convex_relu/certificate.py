@@ -81,25 +81,32 @@ def certify(
     scope: str = "sampled",
     limit: int = 20_000,
     slack: float = 0.0,
+    everything: np.ndarray | None = None,
 ) -> tuple[Certificate, np.ndarray]:
     """The certificate of V, W (d, P, c) and the dual point behind it; ν (n, c) is −∂L(f) unless a solver knows better.
 
     scope="all patterns" enumerates every pattern of X (at most `limit`, else ValueError as `all_patterns` raises) and
-    bounds the network's own optimum. ValueError for that with a gated program, whose patterns are its definition.
+    bounds the network's own optimum; `everything` (n, ·), where the caller has them at hand, spares the enumeration.
+    Raises ValueError for that scope with a gated program, whose patterns are its definition, and for V, W of another
+    shape.
     """
     if scope not in ("sampled", "all patterns"):
         raise ValueError(f"scope = {scope!r}; expected 'sampled' or 'all patterns'")
     if scope == "all patterns" and problem.gated:
         raise ValueError("a gated program is defined by its patterns; its certificate has scope 'gated' only")
+    expected = (problem.X.shape[1], problem.D.shape[1], problem.y.shape[1])
+    for name, U in (("V", V), ("W", W)):
+        if tuple(U.shape) != expected:
+            raise ValueError(f"{name} has shape {tuple(U.shape)}; expected {expected}: (d, patterns, outputs)")
     X, y = to_numpy(problem.X).astype(float), to_numpy(problem.y).astype(float)
     host = Problem(X, y, problem.beta, to_numpy(problem.D).astype(float), problem.loss, problem.gated, problem.flat)
     V, W = to_numpy(V).astype(float), to_numpy(W).astype(float)
     primal = float(np.sum(host.objective(V, W)))
     if nu is None:
         nu = np.asarray(losses.dual_point(host.loss, host.fit(V, W), y))
-    D = None
-    if scope == "all patterns":
-        D, multipliers = np.asarray(all_patterns(X, limit)), None
-    dual, feasible = dual_bound(host, nu, multipliers, D=D, slack=slack)
+    D = everything
+    if scope == "all patterns" and D is None:
+        D = np.asarray(all_patterns(X, limit))
+    dual, feasible = dual_bound(host, nu, multipliers if D is None else None, D=D, slack=slack)
     name = "gated" if problem.gated else scope
     return Certificate(primal, dual, primal - dual, host.violation(V, W), name), feasible

@@ -7,66 +7,92 @@ and the infeasible objective agree to tol; only then are projections paid for.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from corollary.arrays import array_namespace, device, to_numpy
 from corollary.theory.convex_relu import admm, losses
 from corollary.theory.convex_relu.cones import project
-from corollary.theory.convex_relu.fista import fista
+from corollary.theory.convex_relu.fista import fista, lipschitz
 from corollary.theory.convex_relu.interior import Candidate, Report, relative
 from corollary.theory.convex_relu.problem import Problem
 
 _LOOK = 1.3  # iterations between looks grow by this factor: looking costs a fixed share
 
 
+Memory = dict[str, Any]  # what a run leaves for the next β with the same X, y and D
+
+
 def by_admm(
-    problem: Problem, tol: float, max_steps: int, report: Report, betas: np.ndarray | None = None
+    problem: Problem,
+    tol: float,
+    max_steps: int,
+    report: Report,
+    betas: np.ndarray | None = None,
+    memory: Memory | None = None,
 ) -> list[Candidate]:
-    """A candidate an output (or a β: `betas` (c,)), each with a relative gap ≤ tol unless max_steps ran out."""
+    """A candidate an output (or a β: `betas` (c,)), each with a relative gap ≤ tol unless max_steps ran out.
+
+    A column that is done leaves the batch. memory: begins where a run with another β ended.
+    """
     X, Y = problem.X, problem.y
     xp = array_namespace(X)
     B = Y.shape[1]
     betas = np.full(B, problem.beta) if betas is None else betas
-    x, y = to_numpy(X).astype(float), to_numpy(Y).astype(float)
+    memory = {} if memory is None else memory
+    x, y, D = (to_numpy(a).astype(float) for a in (X, Y, problem.D))
     sx = float(np.sqrt(np.mean(x**2))) or 1.0
     sy = np.sqrt(np.mean(y**2, axis=0)) if problem.loss == "squared" else np.ones(B)
     sy[sy == 0] = 1.0
     level = betas / (sx * sy)
     scaled = Y / xp.asarray(sy, dtype=Y.dtype, device=device(Y))
-    f = admm.factors(X / sx, problem.D)
+    if "factors" not in memory:
+        memory["factors"] = admm.factors(X / sx, problem.D, 0.0 if problem.gated else 1.0)
+    f = memory["factors"]
     # measured on planted and random data, with entries of X and y of size one: 0.5 β to β is best within a factor 1.5
     state = admm.start(f, scaled, 0.7 * level)
+    if "admm" in memory:  # multipliers grow like β, and with ρ ~ β the scaled ones stay
+        last, before = memory["admm"]
+        state = replace(last, rho=last.rho * level / before, steps=0)
     best: list[tuple[float, Candidate] | None] = [None] * B
-    looks, done = 20, np.zeros(B, dtype=bool)
-    while state.steps < max_steps and not np.all(done):
-        admm.run(f, scaled, level, problem.loss, state, min(looks, max_steps - state.steps))
+    looks, live = 20, np.arange(B)
+    while state.steps < max_steps and live.size:
+        target, here = xp.take(scaled, xp.asarray(live, device=device(X)), axis=1), level[live]
+        admm.run(f, target, here, problem.loss, state, min(looks, max_steps - state.steps))
         looks = max(20, int(state.steps * (_LOOK - 1)))
-        v = to_numpy(admm.primal(state, level)).astype(float)
-        nu = to_numpy(admm.dual_points(f, state, scaled, problem.loss)).astype(float)
+        v = to_numpy(admm.primal(state, here)).astype(float)
+        nu = to_numpy(admm.dual_points(f, state, target, problem.loss)).astype(float)
         mu = admm.multipliers(f, state)
-        rho = state.rho.copy()
-        for b in np.flatnonzero(~done):
-            units = (x / sx, y[:, b] / sy[b], level[b], to_numpy(problem.D).astype(float), problem.loss)
-            primal, dual, excess, outside = _look(units, v[b], nu[:, b], mu[b])
-            report("admm", state.steps, primal * sy[b] ** 2, dual * sy[b] ** 2)
+        rho, done = state.rho.copy(), np.zeros(len(live), dtype=bool)
+        for i, b in enumerate(live):
+            units = (x / sx, y[:, b] / sy[b], level[b], D, problem.loss, problem.gated)
+            primal, dual, excess, outside = _look(units, v[i], nu[:, i], mu[i])
+            report("admm", state.steps, primal * float(sy[b]) ** 2, dual * float(sy[b]) ** 2)
             if abs(relative(primal, dual)) <= 2 * tol or state.steps >= max_steps:
-                candidate, gap = _feasible(units, v[b], nu[:, b], mu[b], dual)
-                back = Candidate(candidate * (sy[b] / sx), nu[:, b] * sy[b], mu[b] * sy[b])
+                candidate, gap = _feasible(units, v[i], nu[:, i], mu[i], dual)
+                back = Candidate(candidate * (sy[b] / sx), nu[:, i] * sy[b], mu[i] * sy[b])
                 kept = best[b]
                 if kept is None or gap < kept[0]:
                     best[b] = (gap, back)
-                done[b] = gap <= tol
+                done[i] = gap <= tol
             # the dual error should be some twenty times the violation; measured at the best fixed penalties
-            if state.steps < 3000 and not done[b]:
-                rho[b] *= 1 / 1.5 if excess > 80 * outside else 1.5 if excess < 3 * outside else 1.0
+            if state.steps < 3000 and not done[i] and not problem.gated:
+                rho[i] *= 1 / 1.5 if excess > 80 * outside else 1.5 if excess < 3 * outside else 1.0
         if np.any(rho != state.rho):
-            admm.change_rho(f, state, level, rho)
+            admm.change_rho(f, state, here, rho)
+        if np.any(done) and B > 1:
+            live, state = live[~done], admm.columns(state, np.flatnonzero(~done))
+        elif np.all(done):
+            memory["admm"] = (state, level)
+            break
     return [kept[1] for kept in best if kept is not None]
 
 
 def _look(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray) -> tuple[float, float, float, float]:
     """(objective of the infeasible v, rigorous dual value, max/β − 1, cone violation)."""
-    X, y, beta, D, loss = units
+    X, y, beta, D, loss, gated = units
     fit = np.sum(X * (D @ (v[0] - v[1])), axis=1)
     primal = float(losses.value(loss, fit, y)) + beta * float(np.sum(np.linalg.norm(v, axis=2)))
     c, E = (D * nu[:, None]).T @ X, 2 * D.T - 1
@@ -74,16 +100,16 @@ def _look(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray) -> tuple[
     s = float(losses.best_scaling(loss, nu, y, np.asarray(beta / largest if largest > 0 else np.inf)))
     dual = float(losses.dual_value(loss, losses.into_domain(loss, s * nu, y), y))
     size = np.linalg.norm(v, axis=2).max()
-    outside = 0.0 if size == 0 else float(-min(np.min(E * (v[i] @ X.T), initial=0.0) for i in (0, 1)))
+    outside = 0.0 if size == 0 or gated else float(-min(np.min(E * (v[i] @ X.T), initial=0.0) for i in (0, 1)))
     return primal, dual, largest / beta - 1, outside
 
 
 def _feasible(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray, dual: float) -> tuple[np.ndarray, float]:
-    """v projected onto its cones, and the relative gap to `dual`."""
-    X, y, beta, D, loss = units
-    out = np.zeros_like(v)
+    """v projected onto its cones (if not gated), and the relative gap to `dual`."""
+    X, y, beta, D, loss, gated = units
+    out = v.copy() if gated else np.zeros_like(v)
     for i in (0, 1):
-        for p in np.flatnonzero(np.any(v[i] != 0, axis=1)):
+        for p in () if gated else np.flatnonzero(np.any(v[i] != 0, axis=1)):
             A = (2 * D[:, p] - 1)[:, None] * X
             top = np.max(mu[i, p])
             out[i, p] = project(A, v[i, p], mu[i, p] > 1e-6 * top if top > 0 else None)[0]
@@ -92,11 +118,16 @@ def _feasible(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray, dual:
     return out, relative(primal, dual)
 
 
-def by_fista(problem: Problem, tol: float, max_steps: int, report: Report) -> list[Candidate]:
-    """A candidate an output of a gated program, to a relative gap ≤ tol unless max_steps ran out."""
+def by_fista(
+    problem: Problem, tol: float, max_steps: int, report: Report, memory: Memory | None = None
+) -> list[Candidate]:
+    """A candidate an output of a gated program, to a relative gap ≤ tol unless max_steps ran out; memory as by_admm."""
+    memory = {} if memory is None else memory
     X, Y = problem.X, problem.y
     xp = array_namespace(X)
     (n, d), P, B = X.shape, problem.D.shape[1], Y.shape[1]
+    if "lipschitz" not in memory:
+        memory["lipschitz"] = lipschitz(X, problem.D)
     DT = xp.asarray(xp.matrix_transpose(problem.D), copy=True)
 
     def stop(k: int, z, fit) -> bool:
@@ -115,7 +146,9 @@ def by_fista(problem: Problem, tol: float, max_steps: int, report: Report) -> li
             worst = max(worst, relative(primal, dual))
         return worst <= tol
 
-    z, _ = fista(X, Y, np.full(B, problem.beta), problem.D, problem.loss, steps=max_steps, stop=stop)
+    z, _ = fista(X, Y, np.full(B, problem.beta), problem.D, problem.loss, steps=max_steps, stop=stop,
+                 z0=memory.get("fista"), curvature=memory["lipschitz"])  # fmt: skip
+    memory["fista"] = z
     host, found = to_numpy(z).astype(float), []
     x, y, D = (to_numpy(a).astype(float) for a in (X, Y, problem.D))
     for b in range(B):

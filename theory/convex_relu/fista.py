@@ -36,8 +36,10 @@ def fista(
     every: int = 10,
     stop: Callable[[int, Array, Array], bool] | None = None,
     z0: Array | None = None,
+    curvature: float | None = None,
 ) -> tuple[Array, int]:
-    """(z (B, P, d), steps taken). stop(k, z, f) is asked every `every` steps, with the fit f (n, B).
+    """(z (B, P, d), steps taken). stop(k, z, f) is asked every `every` steps, with the fit f (n, B). curvature: λ_max,
+    where `lipschitz` has it already.
 
     Raises ValueError for the hinge, which has no gradient.
     """
@@ -46,7 +48,7 @@ def fista(
     xp = array_namespace(X, Y, D)
     DT = xp.asarray(xp.matrix_transpose(D), copy=True)
     d, P, B = X.shape[1], D.shape[1], Y.shape[1]
-    L = lipschitz(X, D) * (0.25 if loss == "logistic" else 1.0)
+    L = (lipschitz(X, D) if curvature is None else curvature) * (0.25 if loss == "logistic" else 1.0)
     level = xp.asarray((betas / L)[:, None, None], dtype=X.dtype, device=device(X))
 
     def fit(z: Array) -> Array:

@@ -20,8 +20,9 @@ import numpy as np
 
 from corollary.arrays import Array, require_floating, to_numpy
 from corollary.theory.convex_relu import losses
-from corollary.theory.convex_relu.interior import Data, gap_of, solve_groups
-from corollary.theory.convex_relu.problem import check_beta, checked
+from corollary.theory.convex_relu.interior import Data, gap_of, relative, solve_groups
+from corollary.theory.convex_relu.problem import check_beta, check_tol, checked
+from corollary.theory.convex_relu.solve import NotConverged
 
 
 class LassoSolution(NamedTuple):
@@ -42,13 +43,15 @@ def sphere(d: int, count: int, rng: np.random.Generator) -> np.ndarray:
 def sampled_lasso(X: Array, y: Array, beta: float, U: Array, loss: str = "squared", tol: float = 1e-9) -> LassoSolution:
     """The program over the directions U (d, N); y (n,). Host only.
 
-    Raises ValueError or TypeError for bad data (as `solve`), for U that is not (d, N), RuntimeError above `tol`.
+    Raises ValueError or TypeError for bad data (as `solve`), for U that is not (d, N); NotConverged, with the best
+    solution, where the relative gap stays above `tol`.
     """
     require_floating("U", U, ndim=2)
     x, u = to_numpy(X).astype(float), to_numpy(U).astype(float)
     if u.shape[0] != x.shape[1]:
         raise ValueError(f"U has shape {u.shape}; expected ({x.shape[1]}, N), one direction a column")
     check_beta(beta)
+    check_tol(tol)
     features = np.maximum(x @ u, 0)
     problem = checked(x, to_numpy(y).astype(float), beta, np.ones((len(x), 1)), loss, True)
     if not problem.flat:
@@ -58,12 +61,18 @@ def sampled_lasso(X: Array, y: Array, beta: float, U: Array, loss: str = "square
     N = features.shape[1]
     found = solve_groups(data, np.arange(2 * N), tol / 2)
     primal, dual = gap_of(data, found)
-    if primal - dual > tol * max(abs(primal), abs(dual)):
-        raise RuntimeError(f"relative gap {(primal - dual) / primal:.1e} > tol = {tol:g}; raise tol")
     largest = float(np.max(np.abs(features.T @ found.nu)))
     limit = np.asarray(beta / largest if largest > 0 else np.inf)
     s = float(losses.best_scaling(problem.loss, found.nu, problem.y[:, 0], limit))
-    return LassoSolution(found.u[0, :, 0] - found.u[1, :, 0], primal, dual, s * found.nu)
+    nu = np.asarray(losses.into_domain(problem.loss, s * found.nu, problem.y[:, 0]))
+    solution = LassoSolution(found.u[0, :, 0] - found.u[1, :, 0], primal, dual, nu)
+    if primal - dual > tol * max(abs(primal), abs(dual)):
+        raise NotConverged(
+            f"relative gap {relative(primal, dual):.1e} > tol = {tol:g} (primal {primal:.10g}, dual {dual:.10g}); "
+            f"raise tol to {2 * relative(primal, dual):.0e}. The best point is in .solution",
+            solution,
+        )
+    return solution
 
 
 def mean_violation_bound(n: int, N: int) -> float:

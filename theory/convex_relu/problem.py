@@ -100,6 +100,12 @@ def check_beta(beta: float) -> None:
         )
 
 
+def check_tol(tol: float) -> None:
+    """Raise ValueError unless tol is a relative gap."""
+    if isinstance(tol, bool) or not (isinstance(tol, float | np.floating) and 0 < tol < 1):
+        raise ValueError(f"tol = {tol!r}; expected a relative gap between 0 and 1, such as 1e-6")
+
+
 def check_patterns(X: Array, D: Array) -> Array:
     """D as floats of the dtype of X, after checking that it is (n, P ≥ 1) of {0, 1}."""
     xp = array_namespace(X, D)

@@ -28,9 +28,9 @@ from corollary.arrays import Array, to_numpy
 from corollary.theory.convex_relu import losses
 from corollary.theory.convex_relu.certificate import Certificate
 from corollary.theory.convex_relu.interior_point import Point, central_start, interior_point
-from corollary.theory.convex_relu.problem import Network, Problem, checked, network
+from corollary.theory.convex_relu.problem import Network, Problem, check_tol, checked, network
 from corollary.theory.convex_relu.robust_program import RobustProgram
-from corollary.theory.convex_relu.solve import solve
+from corollary.theory.convex_relu.solve import NotConverged, Solution, solve
 
 NORMS = {"inf": math.inf, "2": 2.0, "1": 1.0}
 
@@ -57,7 +57,7 @@ def solve_robust(
     """The robust program over D (n, P), y (n,), to the relative gap `tol`. Host only: O((P d + n d)³) a step.
 
     norm: "inf", "2" or "1", the ball of the perturbations. Raises ValueError or TypeError for bad input (as `solve`;
-    radius < 0; unknown norm; several outputs), RuntimeError where the gap stays above tol.
+    radius < 0; unknown norm; several outputs), NotConverged, with the best solution, where the gap stays above tol.
     """
     x, target = to_numpy(X), to_numpy(y)
     problem = checked(x, target, beta, to_numpy(D), loss, False)
@@ -65,6 +65,7 @@ def solve_robust(
         raise ValueError(f"norm = {norm!r}; expected one of {', '.join(NORMS)}: the ball of the perturbations")
     if isinstance(radius, bool) or not (isinstance(radius, int | float | np.floating) and 0 <= radius < math.inf):
         raise ValueError(f"radius = {radius!r}; expected a number >= 0, in the units of X")
+    check_tol(tol)
     if not problem.flat:
         raise ValueError("y has several outputs; solve the robust program once for each column")
     sx = float(np.sqrt(np.mean(np.sum(x.astype(float) ** 2, axis=1)))) or 1.0
@@ -93,6 +94,7 @@ def solve_robust(
     on = t / max(float(np.max(t)), 1e-300) > slack / program.beta
     dual = _dual_value(program, point, X_, radius / sx) * sy**2
     # without the groups that are about to vanish; with them where leaving them out costs more than tol
+    found: list[RobustSolution] = []
     for kept in (np.where(on[:, None], u, 0.0), u):
         d, P, half = x.shape[1], D_.shape[1], len(live)
         V, W = np.zeros((d, P)), np.zeros((d, P))
@@ -100,18 +102,26 @@ def solve_robust(
         primal = robust_objective(problem, V, W, radius, norm)
         violation = _robust_violation(problem, V, W, radius, norm)
         certificate = Certificate(primal, dual, primal - dual, violation, "sampled")
+        found.append(RobustSolution(V, W, primal, certificate, problem, float(radius), norm))
         if certificate.relative <= tol:
-            break
-    if certificate.relative > tol:
-        raise RuntimeError(
-            f"relative gap {certificate.relative:.1e} > tol = {tol:g}; raise tol, or check that radius = {radius:g} "
-            "leaves room in some cone"
-        )
-    return RobustSolution(V, W, primal, certificate, problem, float(radius), norm)
+            return found[-1]
+    s = min(found, key=lambda f: f.certificate.gap)
+    raise NotConverged(
+        f"relative gap {s.certificate.relative:.1e} > tol = {tol:g}; raise tol to {2 * s.certificate.relative:.0e}, or "
+        f"check that radius = {radius:g} leaves room in some cone. The best point is in .solution",
+        s,
+    )
 
 
 def _clean(problem: Problem, norm: str, tol: float) -> RobustSolution:
-    s = solve(problem.X, problem.y[:, 0], problem.beta, problem.D, problem.loss, False, tol)
+    try:
+        s = solve(problem.X, problem.y[:, 0], problem.beta, problem.D, problem.loss, False, tol)
+    except NotConverged as stopped:
+        raise NotConverged(str(stopped), _of(stopped.solution, problem, norm)) from stopped
+    return _of(s, problem, norm)
+
+
+def _of(s: Solution, problem: Problem, norm: str) -> RobustSolution:
     return RobustSolution(np.asarray(s.V), np.asarray(s.W), s.objective, s.certificate, problem, 0.0, norm)
 
 

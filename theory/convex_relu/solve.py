@@ -6,29 +6,32 @@
 | "admm"           | exact ADMM (Woodbury), then projection of the active v_p | no   | large; GPU; many β, outputs     |
 | "fista"          | FISTA with restart                                       | no   | gated, smooth losses            |
 
-"auto": gated: FISTA to 1e-6, the interior point below; ReLU: the interior point where a step is cheap, else ADMM for
-the working set and the interior point on it.
+"auto": gated: FISTA to 1e-6, the interior point below; ReLU, and the hinge: the interior point where a step is cheap,
+else ADMM for the working set and the interior point on it. D="all" beyond a few hundred patterns: a working set of
+patterns grows until no pattern of X breaks the dual constraint (`complete`).
 
 `bai` holds the paper's own methods, as written. Every route ends in the same certificate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, to_numpy
 from corollary.theory.convex_relu.certificate import Certificate, certify
-from corollary.theory.convex_relu.first_order import by_admm, by_fista
+from corollary.theory.convex_relu.first_order import Memory, by_admm, by_fista
 from corollary.theory.convex_relu.interior import Candidate, Data, Report, gap_of, relative, solve_working_set
 from corollary.theory.convex_relu.patterns import all_patterns, pattern_count
-from corollary.theory.convex_relu.problem import Network, Problem, checked, network
+from corollary.theory.convex_relu.problem import Network, Problem, check_tol, checked, network
 
 SOLVERS = ("auto", "interior-point", "admm", "fista")
 _CHEAP = 2e10  # n² d P: up to here an interior-point step takes under a second on one core, and some 30 suffice
 _SMALL = 5e7  # for a rough answer ADMM is faster from here on
 _ENOUGH = 3000
+_DIRECT = 300  # patterns up to which all of them enter the program at once
 _COMPLETE = 3000  # up to this many patterns `solve` looks whether D holds all of them
 
 
@@ -55,9 +58,10 @@ class Solution:
 
 
 class NotConverged(RuntimeError):
-    """The gap stayed above tol; `solution` holds the best point and its certificate."""
+    """The gap stayed above tol; `solution` holds the best point and its certificate (a `Solution`; of `solve_robust` a
+    `RobustSolution`, of `sampled_lasso` a `LassoSolution`)."""
 
-    def __init__(self, message: str, solution: Solution) -> None:
+    def __init__(self, message: str, solution: Any) -> None:
         super().__init__(message)
         self.solution = solution
 
@@ -75,26 +79,40 @@ def solve(
     max_steps: int = 20_000,
     gates: Array | None = None,
     callback: Report | None = None,
+    memory: Memory | None = None,
 ) -> Solution:
     """The convex program over the patterns D (n, P), or over all of them (D="all"), to a relative certified gap `tol`.
 
     X (n, d), y (n,) or (n, c) (labels ±1 for hinge and logistic), sum loss, penalty β Σ (‖v_p‖ + ‖w_p‖). The
-    certificate's scope is "all patterns" where D provably holds every pattern of X (looked at up to 3000 patterns),
-    else "sampled" (or "gated"). max_steps bounds first-order iterations; callback(stage, step, primal, dual) reports
-    progress; gates (d, P), with D = patterns_of(X, gates), let a gated solution become a network.
+    certificate's scope is "all patterns" for D="all" and where D provably holds every pattern of X (looked at up to
+    3000 patterns), else "sampled" (or "gated"). For D="all" of a ReLU program the solution's own `problem.D` may
+    hold only the patterns that the optimum needed. max_steps bounds first-order iterations; callback(stage, step,
+    primal, dual) reports progress; gates (d, P), with D = patterns_of(X, gates), let a gated solution become a network;
+    memory: a dict that a call with the same X, y, D, loss, gated and another β has filled (`path` passes it). In
+    float32 the certificate, computed in float64, is that of the float32 arrays returned: gaps below 1e-6 may be out of
+    reach.
 
     Raises ValueError or TypeError for bad input, NotConverged (with the best solution) when `tol` is not reached.
     """
+    everything = None
     if isinstance(D, str):
         if D != "all":
             raise ValueError(f'D = {D!r}; expected an array of patterns, or "all"')
         D = all_patterns(X)
+        everything = None if gated else to_numpy(D).astype(float)
     problem = checked(X, y, beta, D, loss, gated)
     if solver not in SOLVERS:
         raise ValueError(f"solver = {solver!r}; expected one of {', '.join(SOLVERS)}")
-    if not (isinstance(tol, float) and 0 < tol < 1):
-        raise ValueError(f"tol = {tol!r}; expected a relative gap between 0 and 1, such as 1e-6")
+    if solver == "fista" and (not gated or loss == "hinge"):
+        raise ValueError(
+            "solver='fista' is for gated=True; the cones of ReLU need 'admm' or 'interior-point'"
+            if not gated
+            else "solver='fista' needs a smooth loss; for the hinge use 'interior-point' or 'admm'"
+        )
+    check_tol(tol)
+    check_max_steps(max_steps)
     check_gates(problem, gates)
+    memory = {} if memory is None else memory
     history: list[tuple[str, int, float, float]] = []
 
     def report(stage: str, step: int, primal: float, dual: float) -> None:
@@ -102,19 +120,34 @@ def solve(
         if callback is not None:
             callback(stage, step, primal, dual)
 
-    (n, d), P = problem.X.shape, problem.D.shape[1]
-    chosen = solver
-    if solver == "auto":
-        cost = n * n * d * P
-        few = cost <= (_CHEAP if tol < 1e-4 else _SMALL)
-        chosen = "interior-point" if few else "admm then interior-point"
-        if gated and problem.loss != "hinge":
-            chosen = "fista then interior-point"
-    candidates = _run(chosen, problem, tol, max_steps, report)
-    solution = _assemble(problem, candidates, tol, history, gates)
+    if everything is not None and everything.shape[1] > _DIRECT:
+        from corollary.theory.convex_relu.complete import complete
+
+        problem, candidates, chosen = complete(problem, tol, solver, max_steps, report)
+    else:
+        chosen = choose(problem, tol, solver)
+        candidates = run(chosen, problem, tol, max_steps, report, memory)
+    solution = assemble(problem, candidates, tol, history, gates, everything=everything)
     if solution.certificate.relative > tol:
-        raise NotConverged(_advice(solution, tol, chosen, max_steps), solution)
+        raise NotConverged(advice(solution, tol, chosen, max_steps), solution)
     return solution
+
+
+def choose(problem: Problem, tol: float, solver: str) -> str:
+    """What "auto" stands for: a key of `run`."""
+    if solver != "auto":
+        return solver
+    if problem.gated and problem.loss != "hinge":
+        return "fista then interior-point"
+    (n, d), P = problem.X.shape, problem.D.shape[1]
+    few = n * n * d * P <= (_CHEAP if tol < 1e-4 else _SMALL)
+    return "interior-point" if few else "admm then interior-point"
+
+
+def check_max_steps(max_steps: int) -> None:
+    """Raise ValueError unless max_steps is an integer ≥ 1."""
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int | np.integer) or max_steps < 1:
+        raise ValueError(f"max_steps = {max_steps!r}; expected an integer >= 1, the most first-order iterations")
 
 
 def check_gates(problem: Problem, gates: Array | None) -> None:
@@ -129,20 +162,18 @@ def check_gates(problem: Problem, gates: Array | None) -> None:
         raise ValueError("gates do not produce the patterns D; pass D = patterns_of(X, gates)")
 
 
-def _run(chosen: str, problem: Problem, tol: float, max_steps: int, report: Report) -> list[Candidate]:
+def run(chosen: str, problem: Problem, tol: float, max_steps: int, report: Report, memory: Memory) -> list[Candidate]:
+    """A candidate an output, by the method `choose` names."""
     if chosen == "interior-point":
         return [solve_working_set(data, tol / 2, report) for data in outputs(problem)]
     if chosen == "admm":
-        return by_admm(problem, tol, max_steps, report)
+        return by_admm(problem, tol, max_steps, report, memory=memory)
     if chosen == "fista":
-        if not problem.gated:
-            raise ValueError("solver='fista' is for gated=True; the cones of ReLU need 'admm' or 'interior-point'")
-        return by_fista(problem, tol, max_steps, report)
-    gated = chosen.startswith("fista")
-    if gated:
-        first = by_fista(problem, max(tol, 1e-6), max_steps, report)
+        return by_fista(problem, tol, max_steps, report, memory)
+    if chosen.startswith("fista"):
+        first = by_fista(problem, max(tol, 1e-6), max_steps, report, memory)
     else:  # enough for the working set; a slow tail is not waited for
-        first = by_admm(problem, max(tol, 1e-3), min(max_steps, _ENOUGH), report)
+        first = by_admm(problem, max(tol, 1e-3), min(max_steps, _ENOUGH), report, memory=memory)
     found: list[Candidate] = []
     for data, guess in zip(outputs(problem), first, strict=True):
         if relative(*gap_of(data, guess, tol / 10)) > tol:
@@ -167,22 +198,26 @@ def outputs(problem: Problem) -> list[Data]:
     return [Data(X, y[:, k], problem.beta, D, problem.loss, problem.gated) for k in range(y.shape[1])]
 
 
-def _assemble(problem: Problem, found: list[Candidate], tol: float, history: list, gates: Array | None) -> Solution:
+def assemble(
+    problem: Problem, found: list[Candidate], tol: float, history: list, gates: Array | None, *,
+    everything: np.ndarray | None = None,
+) -> Solution:  # fmt: skip
+    """The candidates, in the dtype of X, with the certificate of just these arrays; `everything`: all patterns of X."""
     u = np.stack([c.u for c in found], axis=-1)  # (2, P, d, c)
     V, W = np.moveaxis(u[0], 1, 0), np.moveaxis(u[1], 1, 0)
     nu = np.stack([c.nu for c in found], axis=1)
-    certificate, feasible = certify(problem, V, W, nu, np.stack([c.mu for c in found]), scope="sampled", slack=tol / 10)
-    if not problem.gated and holds_all_patterns(problem.X, problem.D):
-        certificate = Certificate(
-            certificate.primal, certificate.dual, certificate.gap, certificate.cone_violation, "all patterns"
-        )
     xp = array_namespace(problem.X)
-
-    def back(a: np.ndarray) -> Array:
-        a = a[:, :, 0] if problem.flat else a
-        return xp.asarray(np.ascontiguousarray(a), dtype=problem.X.dtype, device=device(problem.X))
-
-    return Solution(back(V), back(W), certificate.primal, certificate, feasible, history, problem, gates)
+    V, W = (xp.asarray(np.ascontiguousarray(a), dtype=problem.X.dtype, device=device(problem.X)) for a in (V, W))
+    scope, mu = "sampled", np.stack([c.mu for c in found])
+    if everything is not None and everything.shape[1] > problem.D.shape[1]:
+        scope = "all patterns"
+    certificate, feasible = certify(problem, V, W, nu, mu, scope=scope, slack=tol / 10, everything=everything
+                                    if scope == "all patterns" else None)  # fmt: skip
+    if not problem.gated and (everything is not None or holds_all_patterns(problem.X, problem.D)):
+        certificate = replace(certificate, scope="all patterns")
+    if problem.flat:
+        V, W = V[:, :, 0], W[:, :, 0]
+    return Solution(V, W, certificate.primal, certificate, feasible, history, problem, gates)
 
 
 def holds_all_patterns(X: Array, D: Array) -> bool:
@@ -200,7 +235,7 @@ def holds_all_patterns(X: Array, D: Array) -> bool:
     return all(column.tobytes() in have for column in everything)
 
 
-def _advice(solution: Solution, tol: float, solver: str, max_steps: int) -> str:
+def advice(solution: Solution, tol: float, solver: str, max_steps: int) -> str:
     c = solution.certificate
     cure = f"raise max_steps above {max_steps}, or use solver='interior-point'"
     if "interior" in solver:
