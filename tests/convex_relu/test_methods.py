@@ -47,7 +47,6 @@ def test_changing_rho_keeps_the_multipliers():
     np.testing.assert_allclose(admm.primal(state, betas), v, atol=1e-13)
 
 
-@guards(convex_relu.rbcd_admm)
 def test_block_coordinate_admm_reaches_the_optimum():
     X, y, beta, D = instance()
     s = convex_relu.solve(X, y, beta, D, tol=1e-9)
