@@ -78,3 +78,24 @@ def densities(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     axes[1].set_xlabel("eigenvalue $\\lambda$ of the Hessian on a batch")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=6)
     return fig
+
+
+def broadening(tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
+    """A panel for each batch size. Points: measured; line: isotropic noise of the same size; grey: all points."""
+    measured, theory = ({k: np.asarray(c) for k, c in tables[name].items()} for name in ("measured", "theory"))
+    sizes = sorted(set(measured["batch"].tolist()))
+    fig, axes = plt.subplots(len(sizes), 1, figsize=(COLUMN, 1.5 * len(sizes) + 0.5), sharex=True)
+    for axis, batch in zip(axes, sizes, strict=True):
+        dots, line = measured["batch"] == batch, theory["batch"] == batch
+        seen = measured["density"][dots] > 0.01
+        x, y, error = (measured[key][dots][seen] for key in ("x", "density", "error"))
+        axis.plot(theory["x"][line], theory["full"][line], color="0.6", lw=0.8, label="all 256 points")
+        axis.plot(theory["x"][line], theory["isotropic"][line], color=COLOURS[1], label="isotropic noise of its size")
+        axis.errorbar(x, y, yerr=error, fmt="o", ms=1.6, lw=0.6, color="black", label="batches, by Lanczos quadrature")
+        axis.set_yscale("log")
+        axis.set_ylim(0.01, 1.5 * theory["full"].max())
+        axis.set_ylabel("density")
+        axis.set_title(f"$b = {batch}$", fontsize=8)
+    axes[-1].set_xlabel("eigenvalue $\\lambda$ of the Hessian on a batch")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=1, fontsize=6)
+    return fig

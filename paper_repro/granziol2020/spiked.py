@@ -14,6 +14,8 @@ PAPER = Paper(
     year=2020,
     arxiv="2006.09092",
     summary="Noise of mini-batches broadens the Hessian's spectrum and lifts its outliers: θ + Pσ²/(bθ).",
+    conventions="P parameters; noise of per-example Hessians with variance σ² per entry; b the batch, N the examples, "
+    "drawn without replacement: s² = Pσ²(1/b − 1/N).",
 )
 
 SPIKES = [{"theta": 3.0, "s": 1.0}, {"theta": 1.5, "s": 1.0}]
@@ -54,6 +56,9 @@ lifted = Claim(
         because="the line in 1/N leaves terms of order 1/N²: at θ = 1.5, close to the threshold, (10/N)² at N = 100",
     ),
     id="granziol2020.outlier",
+    theorem=r"As recalled (its wording was not compared with the paper): $\lambda_1(H_b) = \lambda_1 + "
+    r"\tfrac{P}{\mathfrak b}\tfrac{\sigma^2}{\lambda_1}$ if $\lambda_1 > \sigma\sqrt{P/\mathfrak b}$, else "
+    r"$2\sigma\sqrt{P/\mathfrak b}$, with $\mathfrak b = b/(1 - b/N)$.",
     where="Theorem (additive noise)",
     measure=flat["top"],
     rivals={

@@ -18,6 +18,8 @@ PAPER = Paper(
     year=2023,
     arxiv="2305.17490",
     summary="Where SGD can stay, tr H ≤ 2/η at batch 1: flat minima have small norms.",
+    conventions="Loss ½ r², interpolating minima; H = (1/n) Σ a aᵀ with a = ∇f(x_i); θ′ = θ − (η/B) Σ a aᵀθ, batches "
+    "drawn with replacement; stable: E|θ|² stays bounded.",
 )
 
 GRADIENTS = np.random.default_rng(2305).standard_normal((8, 4)) * np.array([2.0, 1.0, 1.0, 0.5])
@@ -75,7 +77,10 @@ moments = Claim(
     given=GIVEN,
     rivals={
         "gradient descent: no noise": lambda rate, batch, replace: radius(rate, 0.0),
-        "noise 1/B² for 1/B": lambda rate, batch, replace: radius(rate, 1 / batch**2 / 2),
+        "noise 1/B² for 1/B": lambda rate, batch, replace: radius(rate, 1 / batch**2),
+        "half the noise": lambda rate, batch, replace: radius(
+            rate, spectra.batch_noise_share(batch, 8, replace) / 2
+        ),
         "always on the threshold": 1.0,
     },
     checked_by=["spectra.second_moment_of_a_step", "spectra.critical_rate_of_sgd"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from corollary.claims import Claim
@@ -26,6 +28,8 @@ trace_bound = Claim(
     r"\text{SGD of batch 1 stable in mean square} \implies \operatorname{tr} H \le 2/\eta",
     Bound(resolution=0.02, rounding=1e-10),
     id="wu2023stability.trace-bound",
+    theorem="As recalled (its wording was not compared with the paper): a minimum at which SGD of batch 1 and rate "
+    r"$\eta$ is linearly stable has $\mathrm{tr}\,H \le 2/\eta$.",
     where="Theorem (batch 1); equality for equal gradient norms",
     measure=at_batch,
     points=[{"batch": 1}],
@@ -79,11 +83,17 @@ relu = Claim(
 
 
 def sides(d, rng):
-    """(2‖u∘v‖₁, tr H) of a diagonal network on signs; balanced, |u| = |v|, in half of the draws."""
+    """(2‖u∘v‖₁, tr H) of a diagonal network on signs; balanced, |u| = |v|, in half of the draws.
+
+    tr H = mean ‖∇f‖² over all 2ᵈ sign vectors, ∇f of f = Σ u_k v_k x_k by complex steps: no formula for the trace.
+    """
     u, v = rng.standard_normal(d), rng.standard_normal(d)
     if rng.random() < 0.5:
         v = np.abs(u) * np.sign(v)
-    return np.array([2 * np.sum(np.abs(u * v)), spectra.diagonal_trace(u, v, np.ones(d))])
+    x = np.array(list(itertools.product((-1.0, 1.0), repeat=d)))
+    θ = np.concatenate([u, v]) + 1e-30j * np.eye(2 * d)  # one row a direction
+    slopes = ((θ[:, :d] * θ[:, d:]) @ x.T).imag / 1e-30  # (2d, 2ᵈ)
+    return np.array([2 * np.sum(np.abs(u * v)), np.mean(np.sum(slopes**2, axis=0))])
 
 
 diagonal = Claim(
@@ -96,4 +106,5 @@ diagonal = Claim(
     points=[{"d": 5}],
     rivals={"twice as strong: tr H ≥ 4‖β‖₁": scaled(0.5), "tr H ≥ 2.2‖β‖₁": scaled(1 / 1.1)},
     uses=[trace_bound],
+    checked_by=["spectra.trace_of_a_diagonal_network"],
 )

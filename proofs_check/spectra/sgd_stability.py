@@ -139,3 +139,38 @@ def trace_of_a_relu_network() -> Steps:
         return mp.fsum(mp.mpf(v) ** 2 for v in W.ravel()) / 2 + d * mp.fsum(mp.mpf(v) ** 2 for v in a) / 2
 
     yield agree(summed, spectra.relu_trace, cases, digits=14)
+
+
+@derivation(of=spectra.diagonal_trace, method="rational")
+def trace_of_a_diagonal_network() -> Steps:
+    """∂f/∂a_j = b_j x_j, ∂f/∂b_j = a_j x_j for f = Σ a_j b_j x_j: ‖∇f‖² = Σ x_j² (a_j² + b_j²); by AM–GM ≥ 2|a_j b_j|."""
+    d = 3
+    a, b, x = (sp.symbols(f"{name}1:{d + 1}", real=True) for name in "abx")
+    f = sum(p * q * s for p, q, s in zip(a, b, x, strict=True))
+    squares = sum(sp.diff(f, v) ** 2 for v in (*a, *b))
+    remainder = sp.expand(squares - sum(s**2 * (p**2 + q**2) for p, q, s in zip(a, b, x, strict=True)))
+    yield step("‖∇f‖² − Σ x_j²(a_j² + b_j²)", remainder, holds=remainder == 0)
+    gap = sp.factor(a[0] ** 2 + b[0] ** 2 - 2 * a[0] * b[0])
+    yield step("a² + b² − 2ab is a square", gap, holds=gap == (a[0] - b[0]) ** 2)
+
+    def averaged(seed: int) -> sp.Float:
+        """Over a data set of four rational points, gradient by gradient."""
+        A, B, X = _diagonal(seed)
+        total = sp.Integer(0)
+        for row in X:
+            values = dict(zip((*a, *b, *x), (*A, *B, *row), strict=True))
+            total += sum(sp.diff(f, v).subs(values) ** 2 for v in (*a, *b))
+        return sp.Float(total / len(X), 30)
+
+    def by_code(seed: int) -> float:
+        A, B, X = (np.array(v, dtype=float) for v in _diagonal(seed))
+        return spectra.diagonal_trace(A, B, np.mean(X**2, axis=0))
+
+    # six rounded products and their sums
+    yield agree(averaged, by_code, [(seed,) for seed in range(20)], digits=14)
+
+
+def _diagonal(seed: int) -> tuple[list[Any], list[Any], list[list[Any]]]:
+    rng = Random(seed)
+    draw = [[sp.Rational(rng.randint(-9, 9), rng.randint(1, 7)) for _ in range(3)] for _ in range(6)]
+    return draw[0], draw[1], draw[2:]

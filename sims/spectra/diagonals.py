@@ -12,6 +12,7 @@ from typing import NamedTuple
 from corollary.arrays import Array
 from corollary.sims.spectra.operators import as_operator
 from corollary.sims.spectra.probes import require_count, require_rng, signs
+from corollary.sims.spectra.progress import Progress, memory_told, watched
 from corollary.sims.spectra.traces import range_basis
 
 
@@ -23,20 +24,23 @@ class Diagonal(NamedTuple):
     products: int
 
 
-def diagonal(operator, *, products: int = 60, rng, n: int | None = None) -> Diagonal:
+def diagonal(operator, *, products: int = 60, rng, n: int | None = None, progress: Progress | None = None) -> Diagonal:
     """diag A from at most `products` ≥ 4 products; exact to rounding where rank A < products/2.
 
-    Raises as `traces.trace`.
+    progress as in `traces.trace`; raises as it does.
     """
     rng = require_rng(rng)
     products = require_count("products", products, 4)
     A = as_operator(operator, n)
     xp, k = A.xp, min(products // 2, A.n)
+    A = watched(A, 2 * k, f"{2 * k} products, {memory_told(A, 6 * k)}", progress)
     omega = A.host_to_device(signs(rng, A.n, k))
     Y = A.matmat(omega)
     Q, R, full = range_basis(A, Y)
     if not full or k == A.n:  # Q holds the whole range: A = Q Qᵀ A
         values = xp.sum(Q * A.matmat(Q), axis=1) if Q.shape[1] else xp.zeros(A.n, dtype=Y.dtype, device=Y.device)
+        if progress is not None and Q.shape[1] < k:
+            progress(2 * k, 2 * k, "")
         return Diagonal(values, xp.zeros_like(values), k + Q.shape[1])
     Z = A.matmat(Q)
     S = xp.linalg.solve(xp.matrix_transpose(R), xp.eye(k, dtype=Y.dtype, device=Y.device))

@@ -11,7 +11,6 @@ rank and multiple eigenvalues, where plain Lanczos and several released GPU solv
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from corollary.arrays import Array, to_numpy
 from corollary.sims.spectra.operators import Operator, as_operator
 from corollary.sims.spectra.probes import require_count, require_rng
+from corollary.sims.spectra.progress import Progress, memory_told
 
 WHICH = ("largest_magnitude", "largest", "smallest")
 
@@ -52,13 +52,14 @@ def top_eigenpairs(
     max_products: int = 10000,
     rng: np.random.Generator | None = None,
     n: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Eigenpairs:
     """k ≤ n eigenpairs with residuals ≤ tol · ‖A‖ (‖A‖ by the largest Ritz value; tol below rounding is raised to it).
 
     operator: whatever `operators.as_operator` takes (n for callables). rng: default_rng(0) unless given.
-    Raises NotConverged (with the best pairs) after max_products products; ValueError for k outside 1…n, an unknown
-    `which`, tol ≤ 0; see `as_operator` for operators.
+    progress(products done, max_products, message) is called before the first product, with the memory the basis will
+    take, whenever the basis is full, and at the end. Raises NotConverged (with the best pairs) before a product beyond
+    max_products ≥ 2k; ValueError for k outside 1…n, an unknown `which`, tol ≤ 0; see `as_operator` for operators.
     """
     if which not in WHICH:
         raise ValueError(f"which = {which!r}; expected one of {', '.join(WHICH)}")
@@ -68,31 +69,38 @@ def top_eigenpairs(
     k = require_count("k", k, 1)
     if k > A.n:
         raise ValueError(f"k = {k}; the operator has only {A.n} eigenvalues")
+    budget = require_count("max_products", max_products, 2 * k) - k  # k are kept for the residuals
     rng = np.random.default_rng(0) if rng is None else require_rng(rng)
-    search = _Search(A, rng, min(A.n, max(2 * k + 20, 3 * k)), k, which)
+    report = progress or (lambda done, every, message: None)
+    most = min(A.n, max(2 * k + 20, 3 * k))
+    report(0, max_products, f"{k} pairs, {memory_told(A, most + 2 * k)}")
+    search = _Search(A, rng, most, k, which)
     previous = None
     while True:
-        search.grow()
+        search.grow(budget)
         values, S, residuals, scale = search.ritz()
         limit = max(tol, 50 * search.eps * np.sqrt(A.n)) * scale
-        if progress is not None:
-            progress(A.products, max_products, f"largest residual {residuals[:k].max():.1e}, wanted {limit:.1e}")
-        whole = search.size == A.n
-        if whole or (residuals[:k] <= limit).all():
+        worst = float(residuals[:k].max())
+        report(A.products, max_products, f"largest residual {worst:.1e}, wanted {limit:.1e}")
+        whole, spent = search.size == A.n, search.size < most  # a basis that is not full: no products were left
+        if whole or worst <= limit:
             same = previous is not None and np.abs(np.sort(values[:k]) - previous).max() <= 10 * limit
-            if whole or same:
-                return search.pairs(S)
+            if whole or (same and not spent):
+                found = search.pairs(S)
+                report(max_products, max_products, f"{found.products} products")
+                return found
+            why = f"largest residual {worst:.2e}, as wanted, but no search for further equal eigenvalues"
             previous = np.sort(values[:k])
-            search.restart(S, fresh=True)
-        elif A.products >= max_products:
+        else:
+            why = f"largest residual {worst:.2e}, wanted {limit:.2e},"
+        if A.products >= budget:
             best = search.pairs(S)
             raise NotConverged(
-                f"largest residual {best.residuals.max():.2e} after {A.products} products, wanted {limit:.2e}: raise "
-                "max_products= or tol=, or ask for fewer pairs; the pairs reached are in .best",
+                f"{why} after {A.products} products: raise max_products= or tol=, or ask for fewer pairs; the pairs "
+                "reached are in .best",
                 best,
             )
-        else:
-            search.restart(S, fresh=False)
+        search.restart(S, fresh=worst <= limit)
 
 
 class _Search:
@@ -116,10 +124,10 @@ class _Search:
     def _length(self, w: Array) -> float:
         return float(to_numpy(self.A.xp.sum(w * w))) ** 0.5
 
-    def grow(self) -> None:
-        """Products until the basis is full."""
+    def grow(self, budget: int) -> None:
+        """Products until the basis is full, or A has taken `budget` of them."""
         xp = self.A.xp
-        while self.size < self.most:
+        while self.size < self.most and self.A.products < budget:
             j = self.size
             left = 10 * self.eps * self.A.n**0.5 * abs(self.T[:j, :j]).max(initial=0)
             q = self.rest

@@ -51,7 +51,7 @@ def as_operator(A: Any, n: int | None = None, like: Array | None = None) -> Oper
     """`A` as an Operator (see the module). `n` belongs to plain callables, and only there.
 
     like: an array whose library, dtype and device the vectors shall have; unless given, those of a dense A, of CuPy for
-    what cupyx made, else float64 (or A's own dtype) on NumPy.
+    what cupyx made, else float64 (or A's own dtype) on NumPy. Whole numbers and bool are taken as float64.
     Raises TypeError for what multiplies nothing, ValueError for shapes that are not square, non-finite products, and
     operators that are not symmetric.
     """
@@ -68,7 +68,13 @@ def as_operator(A: Any, n: int | None = None, like: Array | None = None) -> Oper
         raise ValueError(f"n = {n}, but the operator has shape {tuple(shape)}; leave n out")
     if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
         raise ValueError(f"the operator has shape {tuple(shape)}; expected (n, n)")
-    operator = Operator(int(shape[0]), _product(A), _example(A) if like is None else like)
+    example = _example(A) if like is None else like
+    try:
+        xp = array_namespace(A)
+        A = xp.astype(A, example.dtype) if xp.isdtype(A.dtype, ("integral", "bool")) else A
+    except TypeError:  # no array: its own product takes floats
+        pass
+    operator = Operator(int(shape[0]), _product(A), example)
     _require_symmetric(operator)
     operator.products = 0
     return operator
@@ -90,12 +96,14 @@ def _example(A: Any) -> Array:
         except TypeError:
             continue
         assert candidate is not None
-        if candidate.dtype not in (xp.float32, xp.float64):
-            raise TypeError(f"the matrix has dtype {candidate.dtype}; expected float64 or float32")
-        return xp.zeros(1, dtype=candidate.dtype, device=device(candidate))
+        dtype = xp.float64 if xp.isdtype(candidate.dtype, ("integral", "bool")) else candidate.dtype
+        if dtype not in (xp.float32, xp.float64):
+            raise TypeError(f"the matrix has dtype {dtype}; expected float64 or float32: cast it with .astype")
+        return xp.zeros(1, dtype=dtype, device=device(candidate))
     dtype = np.dtype(getattr(A, "dtype", None) or float)
+    dtype = np.dtype(float) if dtype.kind in "iub" else dtype
     if dtype not in (np.dtype("float32"), np.dtype("float64")):
-        raise TypeError(f"the operator has dtype {dtype}; expected float64 or float32")
+        raise TypeError(f"the operator has dtype {dtype}; expected float64 or float32: cast it with .astype")
     if type(A).__module__.startswith("cupy"):
         import cupy  # pyright: ignore[reportMissingImports]
 

@@ -30,7 +30,7 @@ def spiked(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namespace) -> dic
     for seed in seeds:
         g = np.random.default_rng(seed).standard_normal((N, N))
         A = xp.asarray(np.diag(bulk) + s * (g + g.T) / np.sqrt(2 * N))
-        _append(out, A, xp)
+        append_top(out, A, xp)
     return {name: xp.stack(rows) for name, rows in out.items()}
 
 
@@ -96,11 +96,11 @@ def spiked_covariance(point: Mapping[str, Any], seeds: Sequence[Any], xp: Namesp
     for seed in seeds:
         X = root[:, None] * np.random.default_rng(seed).standard_normal((N, round(N / ratio)))
         A = xp.asarray(X @ X.T / X.shape[1])
-        _append(out, A, xp)
+        append_top(out, A, xp)
     return {name: xp.stack(rows) for name, rows in out.items()}
 
 
-def _append(out: dict[str, list[Any]], A: Any, xp: Namespace) -> None:
+def append_top(out: dict[str, list[Any]], A: Any, xp: Namespace) -> None:
     """Top eigenvalue of A, its vector's first coordinate squared, and the residual, which tells whether all went well.
 
     Eigenvalues alone and two solves take two thirds of the time of all eigenvectors. The shift keeps the solves from

@@ -21,16 +21,22 @@ import numpy as np
 from corollary.arrays import Array, to_numpy
 from corollary.sims.spectra.operators import Operator, as_operator
 from corollary.sims.spectra.probes import Estimate, require_count, require_level, require_rng, signs, student
+from corollary.sims.spectra.progress import Progress, memory_told, watched
 
 METHODS = ("xtrace", "hutch++", "hutchinson")
 WIDEN = {"hutchinson": 14, "hutch++": 6, "xtrace": 11}
 
 
-def trace(operator, *, products: int = 60, method: str = "xtrace", rng, level: float = 0.99, n=None) -> Estimate:
+def trace(
+    operator, *, products: int = 60, method: str = "xtrace", rng, level: float = 0.99, n=None,
+    progress: Progress | None = None,
+) -> Estimate:  # fmt: skip
     """tr A from at most `products` products with A, with an interval of the stated level.
 
-    operator: whatever `as_operator` takes (n for callables). Raises ValueError for an unknown method, a level outside
-    (0, 1) or too few products (hutchinson 1, hutch++ 3, xtrace 4); see `as_operator` for operators.
+    operator: whatever `as_operator` takes (n for callables). progress(products done, all, message) is called before the
+    first product, with the memory the vectors will take, and after every eight; `spectra.bar()` draws it.
+    Raises ValueError for an unknown method, a level outside (0, 1) or too few products (hutchinson 1, hutch++ 3,
+    xtrace 4); see `as_operator` for operators.
     """
     if method not in METHODS:
         raise ValueError(f"method = {method!r}; expected one of {', '.join(METHODS)}")
@@ -38,10 +44,21 @@ def trace(operator, *, products: int = 60, method: str = "xtrace", rng, level: f
     rng = require_rng(rng)
     products = require_count("products", products, {"hutchinson": 1, "hutch++": 3, "xtrace": 4}[method])
     A = as_operator(operator, n)
-    if method != "hutchinson" and products >= A.n:
-        return _exactly(A, level)
-    estimate = {"hutchinson": _hutchinson, "hutch++": _hutch_plus_plus, "xtrace": _xtrace}[method]
-    return estimate(A, products, rng, level)
+    exactly = method != "hutchinson" and products >= A.n
+    every = (
+        A.n if exactly else {"hutchinson": products, "hutch++": products // 3 * 3, "xtrace": products // 2 * 2}[method]
+    )
+    # probes and products of each block; with a sketch its basis and the basis' products too
+    kept = {"hutchinson": 2 * products, "hutch++": 4 * (products // 3), "xtrace": 4 * (products // 2)}[method]
+    A = watched(A, every, f"{every} products, {memory_told(A, min(A.n, 256) * 2 if exactly else kept)}", progress)
+    if exactly:
+        found = _exactly(A, level)
+    else:
+        estimate = {"hutchinson": _hutchinson, "hutch++": _hutch_plus_plus, "xtrace": _xtrace}[method]
+        found = estimate(A, products, rng, level)
+    if progress is not None and found.products < every:  # the range was smaller than the sketch
+        progress(every, every, "")
+    return found
 
 
 def _rounding(A: Operator, size: float) -> float:

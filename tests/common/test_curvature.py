@@ -9,7 +9,8 @@ from corollary.sims.common.activations import Activation, activation
 from corollary.sims.common.curvature import Curvature, flatten, unflatten
 from corollary.sims.common.losses import cross_entropy, mse
 from corollary.sims.common.networks import Network, Params, forward, init
-from corollary.testing import numpy_backend
+from corollary.testing import guards, numpy_backend
+from corollary.theory.spectra import softmax_head_hessian
 
 PHI = {"tanh": np.tanh, "erf": erf, "gelu": lambda z: z * erfc(-z / np.sqrt(2)) / 2, "relu": lambda z: z * (z.real > 0)}
 WIDTHS = (3, 4, 5, 3)
@@ -96,19 +97,30 @@ def test_gauss_newton_is_the_hessian_of_the_linearised_network(backend, loss):
         np.testing.assert_allclose(backend.numpy(H(eye)), expected, rtol=0, atol=1e-13)
 
 
-def test_softmax_head_hessian_in_closed_form():
-    """One linear layer: H = (1/N) Σ (diag p − p pᵀ) ⊗ a aᵀ, a the features."""
-    net, params, x, _ = setup(numpy_backend())
-    trace = forward(net, params, x)
-    p, a = np.exp(trace.z[-1][0]), trace.a[-1][0] * 1.3 / np.sqrt(5)
-    p /= p.sum(axis=1, keepdims=True)
-    middle = np.einsum("io,op->iop", p, np.eye(3)) - np.einsum("io,ip->iop", p, p)
-    closed = np.einsum("iop,ia,ib->oapb", middle, a, a).reshape(15, 15) / 6
+@guards(softmax_head_hessian)
+def test_softmax_head_hessian_in_closed_form(backend):
+    """One linear layer: H = (1/N) Σ (diag p − p pᵀ) ⊗ a aᵀ, a the features: a block of the network's Hessian."""
+    net, params, x, _ = setup(backend)
+    X, xp = backend.asarray(x), backend.xp
+    trace = forward(net, params, X)
+    p = xp.exp(trace.z[-1][0, :, :])
+    p = p / xp.sum(p, axis=1, keepdims=True)
+    closed = backend.numpy(softmax_head_hessian(p, trace.a[-1][0, :, :] * (1.3 / 5**0.5)))
     start = 3 * 4 + 4 * 5  # the head's weights stand after two hidden layers'
-    operator = Curvature(net, params, x, LABELS, "cross_entropy")
-    np.testing.assert_allclose(
-        operator(np.eye(operator.size))[start : start + 15, start : start + 15], closed, atol=1e-14
-    )
+    operator = Curvature(net, params, X, xp.asarray(LABELS, device=backend.device), "cross_entropy")
+    whole = backend.numpy(operator(backend.asarray(np.eye(operator.size))))
+    np.testing.assert_allclose(whole[start : start + 15, start : start + 15], closed, atol=1e-14)
+    assert np.abs(closed @ np.tile(np.eye(5), (3, 1))).max() < 1e-15  # all logits alike: its kernel
+
+
+@pytest.mark.parametrize(
+    ("p", "z", "message"),
+    [([[0.5, 0.5]], [[1.0], [2.0]], "1 rows of probabilities and 2 of features"), ([[0.5, 0.6]], [[1.0]], "sum to 1"),
+     ([[1.5, -0.5]], [[1.0]], ">= 0")],
+)  # fmt: skip
+def test_softmax_head_refuses_what_is_no_probability(p, z, message):
+    with pytest.raises(ValueError, match=message):
+        softmax_head_hessian(np.array(p), np.array(z))
 
 
 @pytest.mark.parametrize("kind", curvature.KINDS)

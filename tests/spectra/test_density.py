@@ -157,6 +157,33 @@ def test_all_eigenpairs_and_one_by_one(backend):
 
 def test_an_unconverged_search_says_how_far_it_came():
     A = scipy.sparse.diags_array(np.linspace(0, 1, 4000)).tocsr()
-    with pytest.raises(NotConverged, match="after 2.. products, wanted") as caught:
+    with pytest.raises(NotConverged, match=r"wanted .*, after 200 products") as caught:
         top_eigenpairs(A, 4, tol=1e-12, max_products=200)
     assert caught.value.best.residuals.shape == (4,) and caught.value.best.residuals.max() < 0.1
+
+
+@pytest.mark.parametrize("budget", [8, 31, 60])
+def test_no_product_is_taken_beyond_the_budget(budget):
+    """Counted by the operator itself, its two checks apart; a first convergence alone is told as such, not returned."""
+    A, taken = symmetric(np.linspace(0, 1, 300)), []
+
+    def product(V):
+        taken.append(V.shape[1])
+        return A @ V
+
+    with pytest.raises(NotConverged) as caught:
+        top_eigenpairs(product, 4, n=300, max_products=budget, tol=1e-12)
+    assert sum(taken) - 2 == caught.value.best.products <= budget
+    easy = symmetric(np.r_[5.0, np.zeros(299)])
+    with pytest.raises(NotConverged, match="as wanted, but no search for further equal eigenvalues after 2. products"):
+        top_eigenpairs(easy, 1, max_products=26)
+    with pytest.raises(ValueError, match="max_products = 7; expected at least 8"):
+        top_eigenpairs(A, 4, max_products=7)
+
+
+def test_eigenpairs_tell_their_memory_and_end_the_bar():
+    calls = []
+    got = top_eigenpairs(symmetric(DECAY), 2, progress=lambda *call: calls.append(call))
+    assert calls[0] == (0, 10000, "2 pairs, 28 vectors of 60: 0 MiB")
+    assert calls[-1] == (10000, 10000, f"{got.products} products")
+    assert all(a[0] < b[0] for a, b in zip(calls, calls[1:], strict=False))

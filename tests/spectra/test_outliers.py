@@ -28,6 +28,9 @@ def test_batches_by_hand():
     assert outliers.critical_batch(2.0, 6.0) == 1.5
     assert not outliers.batch_outlier(2.0, 6.0, 1.4).detached and outliers.batch_outlier(2.0, 6.0, 1.6).detached
     assert outliers.batch_outlier(2.0, 6.0, 50, 50).position == 2.0
+    # below the bulk everything is mirrored
+    assert outliers.batch_outlier(-2.0, 6.0, 4) == pytest.approx((-2.75, 1 - 1.5 / 4, True), rel=1e-15)
+    assert not outliers.batch_outlier(-2.0, 6.0, 1.4).detached and outliers.critical_batch(-2.0, 6.0) == 1.5
 
 
 @guards(outliers.perturbed_top)
@@ -97,7 +100,7 @@ def test_spectra_of_batches_are_those_of_the_dense_hessian():
         (lambda: outliers.additive_outlier(math.nan, 1.0), "theta = nan"),
         (lambda: outliers.additive_outlier(1.0, 1.0, []), "bulk"),
         (lambda: outliers.batch_outlier(1.0, 1.0, 11, 10), "batch = 11"),
-        (lambda: outliers.batch_outlier(-1.0, 1.0, 5), "theta = -1.0"),
+        (lambda: outliers.batch_outlier(0.0, 1.0, 5), "theta = 0.0"),
         (lambda: outliers.critical_batch(1.0, -1.0), "noise = -1.0"),
         (lambda: outliers.perturbed_top([1.0], []), "1 eigenvalues and 0 couplings"),
         (lambda: outliers.perturbed_top([1.0, 1.0], [0.0, 0.0]), "not simple"),

@@ -135,6 +135,48 @@ def test_every_kind_of_operator_gives_the_same_number():
     np.testing.assert_allclose(found, found[0], rtol=1e-12)
 
 
+def test_whole_numbers_are_taken_as_floats(backend):
+    """Dense, sparse and LinearOperator of integers and bool give what their float64 copies give, to the last bit."""
+    A = np.rint(5 * symmetric(np.linspace(-1, 1, N))).astype(int)
+    want = trace(A.astype(float), products=20, rng=rng(4)).value
+    kinds = [A, A.astype(np.int32), scipy.sparse.csr_array(A), aslinearoperator(A)]
+    assert [trace(kind, products=20, rng=rng(4)).value for kind in kinds] == pytest.approx([want] * 4, rel=1e-13)
+    there = backend.xp.asarray(A, device=backend.device)
+    assert trace(there, products=20, rng=rng(4)).value == pytest.approx(want, rel=1e-12)
+    assert trace(np.eye(N, dtype=bool), products=N, rng=rng()).value == N
+
+
+@pytest.mark.parametrize(
+    ("method", "every", "vectors"), [("xtrace", 20, 40), ("hutch++", 18, 24), ("hutchinson", 20, 40)]
+)
+def test_traces_tell_memory_and_progress(method, every, vectors):
+    """First the memory, then every product, in eights; the numbers stay; a range that is small counts as done."""
+    A, calls = symmetric(DECAY), []
+    got = trace(A, products=20, method=method, rng=rng(1), progress=lambda *call: calls.append(call))
+    assert got.value == pytest.approx(trace(A, products=20, method=method, rng=rng(1)).value, rel=1e-12)
+    assert calls[0] == (0, every, f"{every} products, {vectors} vectors of 60: 0 MiB")
+    done = [call[0] for call in calls]
+    assert done == sorted(done) and done[-1] == every and max(np.diff(done)) <= 8
+    if method != "hutchinson":
+        early: list = []
+        trace(
+            np.diag(np.r_[1.0, np.zeros(59)]),
+            products=20,
+            method=method,
+            rng=rng(),
+            progress=lambda *c: early.append(c),
+        )
+        assert early[-1][:2] == (every, every)
+
+
+def test_diagonals_tell_memory_and_progress():
+    calls: list = []
+    diagonal(symmetric(DECAY), products=20, rng=rng(1), progress=lambda *call: calls.append(call))
+    assert calls[0] == (0, 20, "20 products, 60 vectors of 60: 0 MiB") and calls[-1][:2] == (20, 20)
+    diagonal(np.diag(np.r_[1.0, np.zeros(59)]), products=20, rng=rng(), progress=lambda *call: calls.append(call))
+    assert calls[-1][:2] == (20, 20)
+
+
 def test_float32_stays_float32_and_says_so():
     A = symmetric(np.linspace(1, 2, N)).astype(np.float32)
     got = top_eigenpairs(A, 2)
@@ -149,7 +191,8 @@ def test_float32_stays_float32_and_says_so():
         (np.ones((2, 3)), None, ValueError, r"shape \(2, 3\); expected \(n, n\)"),
         (np.array([[0.0, 1.0], [0.0, 0.0]]), None, ValueError, "not symmetric"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), None, FloatingPointError, "NaN or infinity"),
-        (np.eye(3, dtype=int), None, TypeError, "dtype int64"),
+        (np.eye(3, dtype=complex), None, TypeError, "dtype complex128; expected float64 or float32: cast it"),
+        (aslinearoperator(1j * np.eye(3)), None, TypeError, "dtype complex128; expected float64 or float32: cast it"),
         (np.zeros((0, 0)), None, ValueError, r"shape \(0, 0\)"),
         (lambda V: V, None, ValueError, "pass n="),
         (lambda V: V[:, 0], 3, ValueError, r"returned shape \(3,\) for V of shape \(3, 2\)"),

@@ -8,7 +8,12 @@ spectra.additive_outlier(3.0, 1.0)                           # position 10/3, ov
 spectra.batch_outlier(theta, noise, batch=32)                # an outlier of the Hessian as a batch shows it
 """
 
-from corollary.theory.spectra.estimators import hutch_plus_plus_mse, hutchinson_variance, log_quadrature_error
+from corollary.theory.spectra.estimators import (
+    hutch_plus_plus_mse,
+    hutchinson_variance,
+    log_quadrature_error,
+    xtrace_mse,
+)
 from corollary.theory.spectra.fitting import fit_marchenko_pastur, fit_semicircle, fit_wishart_wigner, free_cumulants
 from corollary.theory.spectra.label_noise import fresh_noise_share, noise_share
 from corollary.theory.spectra.law import Law
@@ -31,6 +36,7 @@ from corollary.theory.spectra.sgd_stability import (
     relu_trace,
     second_moment_step,
 )
+from corollary.theory.spectra.softmax_head import softmax_head_hessian
 from corollary.theory.spectra.spikes import outlier_over, sample_critical_batch, sample_outlier
 from corollary.theory.spectra.tracy_widom import TracyWidom, tracy_widom
 from corollary.theory.spectra.wishart_wigner import (
@@ -50,5 +56,5 @@ __all__ = [
     "index_constant", "largest_trace", "log_quadrature_error", "marchenko_pastur", "noise_share", "outlier_over",
     "p_spin_hessian", "p_spin_index", "p_spin_threshold", "perturbed_top", "relu_critical_energy", "relu_trace",
     "relu_wishart_wigner", "sample_critical_batch", "sample_outlier", "second_moment_step", "semicircle",
-    "sgd_rate_limit", "step_factors", "tracy_widom", "wishart_wigner",
+    "sgd_rate_limit", "softmax_head_hessian", "step_factors", "tracy_widom", "wishart_wigner", "xtrace_mse",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from corollary.theory.spectra.convolution import Pair
 from corollary.theory.spectra.curves import Activation, Atoms, critical_values
 from corollary.theory.spectra.subordination import ATOMS, outer, transform
 
+NARROW = 1e-6  # of the size of z: what extrapolated ends are good to
 SCAN = 200  # points a gap spread evenly in the angle, and as many crowded towards its ends
 
 
@@ -32,14 +33,27 @@ def bands(core: Any) -> tuple[tuple[float, float], ...]:
         places = _pair_candidates(core) if isinstance(core, Pair) else _single_candidates(core)
     found: list[list[float]] = []
     for low, high in zip(places[:-1], places[1:], strict=True):
-        G, _ = transform(core, np.array([(low + high) / 2]))
-        if not G[0].imag < -1e-7 / (high - low):  # in a gap rounding alone; in a band π times the mean density
+        if not _inside(core, float(low), float(high)):
             continue
         if found and found[-1][1] == low:
             found[-1][1] = float(high)
         else:
             found.append([float(low), float(high)])
     return tuple((a, b) for a, b in found)
+
+
+def _inside(core: Any, low: float, high: float) -> bool:
+    """Whether a band covers what lies between two candidates next to each other.
+
+    In a gap Im G is rounding, in a band −π times the density, which is the test where there is room. Candidates closer
+    than NARROW (an end of a gap extrapolated twice, say) are compared with what lies as far again outside them: a gap
+    falls below both sides, which rise from its edges as square roots; inside a band all three are alike.
+    """
+    width = high - low
+    narrow = width < NARROW * (1 + abs(low))
+    at = [(low + high) / 2] + [low - width, high + width] * narrow
+    density = -np.imag(transform(core, np.array(at))[0])
+    return bool(density[0] > 1e-7 / width or (narrow and density[0] > np.min(density[1:]) / 2 > 1e-6))
 
 
 def gaps(core: Any) -> list[tuple[float, float]]:

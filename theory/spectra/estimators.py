@@ -5,6 +5,10 @@ hutch_plus_plus_mse   MSE ≤ (2/k) min_r (1 + r/(k − r − 1)) Σ_{i>r} λ_i�
                       given Q the second part has variance ≤ 2‖(I−QQᵀ)A‖_F²/k, whose mean over a normal sketch is
                       bounded by Halko, Martinsson, Tropp 2011, Theorem 10.5; min_r at r = k/2 gives O(‖A‖_F-tail/k),
                       and O(tr A/k) for A ⪰ 0 (Meyer, Musco, Musco, Woodruff 2021, Theorem 1)
+xtrace_mse            MSE ≤ 2 min_r (1 + r/(k − r − 2)) Σ_{i>r} λ_i², 2k products (our bound): the mean of k
+                      terms alike in law, each unbiased given its Q of k − 1 columns with variance ≤ 2‖(I−QQᵀ)A‖_F²
+                      (a probe uniform on a sphere), and a mean varies no more than a term; r = 0
+                      or r ≤ k − 3
 log_quadrature_error  m Lanczos steps, spectrum in [a, b], a > 0: |vᵀ ln(A) v − Σ w_j ln θ_j| ≤ 4 M ρ^{1−2m}/(ρ − 1)
                       for ‖v‖ = 1 and every 1 < ρ < (√κ+1)/(√κ−1), M = max |ln(z/c)| on the ellipse of ρ around [a, b],
                       c its centre: Gauss quadrature is exact to degree 2m − 1, and best polynomials of that degree are
@@ -35,6 +39,15 @@ def hutch_plus_plus_mse(eigenvalues: Sequence[float], k: int) -> float:
     squares = sorted((float(x) ** 2 for x in eigenvalues), reverse=True)
     tails = [math.fsum(squares[r:]) for r in range(min(k - 1, len(squares) + 1))]
     return 2 / k * min((1 + r / (k - r - 1)) * tail for r, tail in enumerate(tails))
+
+
+def xtrace_mse(eigenvalues: Sequence[float], k: int) -> float:
+    """The bound on the mean squared error of XTrace with k probe vectors (2k products). ValueError for k < 2."""
+    if k < 2:
+        raise ValueError(f"k = {k!r}; the bound needs at least 2 probe vectors")
+    squares = sorted((float(x) ** 2 for x in eigenvalues), reverse=True)
+    ranks = range(max(1, min(k - 2, len(squares) + 1)))
+    return 2 * min((1 + (r / (k - r - 2) if r else 0.0)) * math.fsum(squares[r:]) for r in ranks)
 
 
 def log_quadrature_error(a: float, b: float, steps: int) -> float:

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.fft import dct
@@ -27,32 +27,16 @@ from scipy.fft import dct
 from corollary.arrays import Array
 from corollary.theory.spectra import convolution
 from corollary.theory.spectra.edges import bands
+from corollary.theory.spectra.masses import LONGEST, Band, masses
 from corollary.theory.spectra.subordination import transform
 
-TOLERANCE = 1e-8  # of the total mass: cosine series stop at 2^13 terms, which bands about to touch can need
+TOLERANCE = 1e-8  # of the total mass
 
 
 class Core(Protocol):
     """What `curves` and `convolution` make: the data of a law, without methods for users."""
 
     def atoms(self) -> list[tuple[float, float]]: ...
-
-
-class _Band(NamedTuple):
-    low: float
-    high: float
-    series: Array  # cosine coefficients of the density in θ
-    below: float  # mass to the left of the band
-    mass: float
-
-    def share(self, x: Array) -> Array:
-        """Mass of the band up to x."""
-        θ = 2 * np.arcsin(np.sqrt(np.clip((x - self.low) / (self.high - self.low), 0, 1)))
-        return self.in_angle(θ)
-
-    def in_angle(self, θ: Array) -> Array:
-        k = np.arange(1, len(self.series))
-        return self.series[0] * θ + np.sin(θ[..., None] * k) @ (self.series[1:] / k)
 
 
 @dataclass(frozen=True)
@@ -116,7 +100,7 @@ class Law:
         pieces = sorted([*((b.low, b.high, b, b.mass) for b in self._pieces), *jumps], key=lambda p: (p[0], p[1]))
         out = np.full(q.shape, pieces[-1][1])
         below, done = 0.0, np.zeros(q.shape, dtype=bool)
-        for low, high, band, mass in pieces:
+        for low, _, band, mass in pieces:
             here = ~done & (q <= below + mass)
             done |= here
             if band is None:
@@ -127,7 +111,7 @@ class Law:
                     θ = (left + right) / 2
                     less = band.in_angle(θ) < q - below
                     left, right = np.where(less, θ, left), np.where(less, right, θ)
-                out = np.where(here, low + (high - low) * np.sin((left + right) / 4) ** 2, out)
+                out = np.where(here, band.place((left + right) / 2), out)
             below += mass
         return float(out[()]) if scalar else out
 
@@ -157,7 +141,7 @@ class Law:
         for band in self._pieces:
             N = len(band.series)
             θ = (np.arange(N) + 0.5) * math.pi / N
-            x = (band.low + band.high) / 2 - (band.high - band.low) / 2 * np.cos(θ)
+            x = band.place(θ)
             weights = np.asarray(dct(np.concatenate([band.series[:1], band.series[1:] / 2]), type=3))
             total += float(np.sum(weights * f(x))) * math.pi / N
         return total
@@ -202,27 +186,18 @@ class Law:
         return bands(self.core)
 
     @cached_property
-    def _pieces(self) -> list[_Band]:
-        pieces, below = [], 0.0
-        for low, high in self.support():
-            N = 64
-            while True:
-                θ = (np.arange(N) + 0.5) * math.pi / N
-                x = low + (high - low) * np.sin(θ / 2) ** 2
-                density = np.maximum(-np.imag(self._transform(x)) / math.pi, 0.0)
-                series = np.asarray(dct(density * (high - low) / 2 * np.sin(θ), type=2)) / N
-                series[0] /= 2
-                if np.max(np.abs(series[-N // 8 :])) < 1e-13 * abs(series[0]) or N >= 8192:
-                    break
-                N *= 2
-            pieces.append(_Band(low, high, series, below, float(series[0]) * math.pi))
-            below += pieces[-1].mass
-        total = below + sum(mass for _, mass in self.atoms())
+    def _pieces(self) -> list[Band]:
+        pieces = masses(self.support(), self._inside)
+        total = math.fsum(band.mass for band in pieces) + sum(mass for _, mass in self.atoms())
         if abs(total - 1) > TOLERANCE:
             raise ArithmeticError(
-                f"bands {self.support()} and atoms {self.atoms()} hold {total!r}, not 1: an edge is off"
+                f"bands {self.support()} and atoms {self.atoms()} hold {total!r}, not 1: the density is too singular "
+                f"for a series of {LONGEST} terms, or an edge is off; pdf and stieltjes do not need the series"
             )
         return pieces
+
+    def _inside(self, x: Array) -> Array:
+        return np.maximum(-np.imag(self._transform(x)) / math.pi, 0.0)
 
     def _off_atoms(self, x: Array, what: str) -> None:
         for place, mass in self.atoms():

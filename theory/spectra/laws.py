@@ -71,6 +71,9 @@ def marchenko_pastur(ratio: float, population: Law | None = None) -> Law:
         raise TypeError(
             f"population is {type(population).__name__}; expected a Law, e.g. atoms([1.0, 3.0], [0.5, 0.5])"
         )
+    lowest = population._lowest()
+    if lowest < -1e-9 * (1 + abs(population.moment(1))):  # hard edges at 0 are good to 1e-12
+        raise ValueError(f"the population reaches down to {lowest:.6g}; expected variances, a law on [0, ∞)")
     return Law(Levy(ORIGIN, 0.0, 0.0, ((c, 1 / c),))) @ population
 
 
@@ -86,4 +89,6 @@ def activation_covariance(phi: float, psi: float, eta: float, zeta: float) -> La
     φ, ψ = positive("phi", phi), positive("psi", psi)
     if zeta == 0:  # a plain Wishart matrix of scale η, ratio n1/m = φ/ψ
         return Law(Poisson(Atoms((float(eta),), (1.0,)), φ / ψ, 1.0))
+    if zeta == eta:  # f is linear, M = ηWXXᵀWᵀ/m: over WWᵀ, of ratio n1/n0 = 1/ψ, which may have a kernel of its own
+        return marchenko_pastur(φ / ψ, free_poisson(ψ, eta / ψ))
     return Law(Activation(φ, ψ, float(eta), float(zeta)))

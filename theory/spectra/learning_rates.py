@@ -17,8 +17,8 @@ from corollary.theory.spectra.outliers import batch_outlier
 
 
 def sgd_rate_limit(theta: float, noise: float, batch: float, samples: float = math.inf) -> float:
-    """2/λ₁ of the Hessian on a batch; parameters and errors as `batch_outlier`."""
-    outlier = batch_outlier(theta, noise, batch, samples)
+    """2/λ₁ of the Hessian on a batch; parameters and errors as `batch_outlier`, and ValueError for θ < 0."""
+    outlier = batch_outlier(positive("theta", theta), noise, batch, samples)
     edge = 2 * math.sqrt(noise * (1 / batch - 1 / samples))
     return 2 / (outlier.position if outlier.detached else edge)
 

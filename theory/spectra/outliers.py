@@ -7,7 +7,8 @@ variance s²/N (bulk [−2s, 2s]). As N → ∞, with averages over the bulk,
 
 (free additive convolution: the outlier sits at the subordination point; Capitaine, Donati-Martin, Féral, Février 2011).
 With all of the bulk at 0 this is θ + s²/θ, detached iff θ > s: the law that Granziol, Zohren, Roberts 2020 (2006.09092)
-state for the Hessian on a batch of b of N samples, with s² = P σ² (1/b − 1/N): `batch_outlier`, `critical_batch`.
+state for the Hessian on a batch of b of N samples, with s² = P σ² (1/b − 1/N): `batch_outlier`, `critical_batch`;
+below the bulk, θ < 0, everything is mirrored.
 
 Real networks do not have isotropic gradients of noise. `perturbed_top` is second-order perturbation theory with the
 noise's own couplings c_j = E|u_jᵀ E u_1|²: λ = λ_1 + Σ_{j>1} c_j/(λ_1 − λ_j), from one draw of noise E of mean zero.
@@ -49,21 +50,26 @@ def additive_outlier(theta: float, s: float, bulk: Sequence[float] = (0.0,)) -> 
 def batch_outlier(theta: float, noise: float, batch: float, samples: float = math.inf) -> Outlier:
     """θ of the full Hessian as seen on a batch drawn without replacement: s² = noise · (1/batch − 1/samples).
 
-    noise = P σ², the mean of ‖H_i − H‖_F²/P over per-sample Hessians H_i (P × P). ValueError for batch outside
-    1…samples, noise < 0 or θ ≤ 0.
+    θ < 0, an outlier below the bulk, is mirrored. noise = P σ² is the variance that the source of the samples has; from
+    a pool of N: Σ_i ‖H_i − H‖_F²/(P(N − 1)), that is the mean of ‖H_i − H‖_F²/P times N/(N − 1), H_i the per-sample
+    Hessians (P × P), H their mean. ValueError for batch outside 1…samples, noise < 0 or θ = 0.
     """
     if not (1 <= batch <= samples):
         raise ValueError(f"batch = {batch!r}; expected a size from 1 to samples = {samples!r}")
-    if not (math.isfinite(noise) and noise >= 0 and theta > 0):
-        raise ValueError(f"noise = {noise!r}, theta = {theta!r}; expected noise >= 0 and theta > 0")
-    return additive_outlier(theta, math.sqrt(noise * (1 / batch - 1 / samples)))
+    _noise(theta, noise)
+    found = additive_outlier(abs(theta), math.sqrt(noise * (1 / batch - 1 / samples)))
+    return found._replace(position=math.copysign(1, theta) * found.position)
 
 
 def critical_batch(theta: float, noise: float) -> float:
     """b* = P σ²/θ²: on smaller batches (of infinitely many samples) the outlier drowns. Errors: batch_outlier."""
-    if not (math.isfinite(noise) and noise >= 0 and math.isfinite(theta) and theta > 0):
-        raise ValueError(f"noise = {noise!r}, theta = {theta!r}; expected noise >= 0 and theta > 0")
+    _noise(theta, noise)
     return noise / theta**2
+
+
+def _noise(theta: float, noise: float) -> None:
+    if not (math.isfinite(noise) and noise >= 0 and math.isfinite(theta) and theta != 0):
+        raise ValueError(f"noise = {noise!r}, theta = {theta!r}; expected noise >= 0 and theta finite, not 0")
 
 
 def perturbed_top(values: Sequence[float], couplings: Sequence[float], place: int = 0) -> float:
