@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from corollary.figures.style import COLOURS, COLUMN
 
@@ -15,24 +16,29 @@ Tables = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
 def models(tables: Tables) -> Figure:
-    """Bound as lines, drawn ensembles as points with their standard deviation."""
-    table = tables["models"]
-    fig, axis = plt.subplots(figsize=(COLUMN, 2.6))
-    for colour, (kernel, name) in zip(COLOURS, (("ntk", "NTK"), ("nngp", "NNGP")), strict=False):
-        rows = np.asarray(table["kernel"]) == kernel
-        k = np.asarray(table["k"])[rows]
-        axis.plot(k, np.asarray(table["bound"])[rows], color=colour, label=f"{name}: bound")
-        axis.errorbar(
-            k,
-            np.asarray(table["mean"])[rows],
-            yerr=np.asarray(table["sd"])[rows],
-            fmt="o",
-            color=colour,
-            label=f"{name}: drawn",
-        )
-    axis.set_yscale("log")
-    axis.set_xlabel("bits $k$")
-    axis.set_ylabel("models, mean ± sd")
-    axis.set_ylim(top=30 * max(table["bound"]))
-    axis.legend(loc="upper left")
+    """One panel for each δ: bound as lines, drawn ensembles as dots, trained ones as squares, with their range."""
+    table = {name: np.asarray(column) for name, column in tables["models"].items()}
+    deltas = sorted(set(table["delta"]), reverse=True)
+    fig, axes = plt.subplots(1, len(deltas), figsize=(2 * COLUMN, 2.8), sharey=True, squeeze=False)
+    for axis, delta in zip(axes[0], deltas, strict=True):
+        for colour, (kernel, name) in zip(COLOURS, (("ntk", "NTK"), ("nngp", "NNGP")), strict=False):
+            here = (table["delta"] == delta) & (table["kernel"] == kernel)
+            line = np.flatnonzero(here & (table["source"] == "drawn"))
+            line = line[np.argsort(table["k"][line])]
+            axis.plot(table["k"][line], table["bound"][line], color=colour, label=f"{name}: bound")
+            for source, marker, face in (("drawn", "o", colour), ("trained", "s", "white")):
+                rows = here & (table["source"] == source)
+                middle = table["median"][rows]
+                axis.errorbar(
+                    table["k"][rows], middle, yerr=[middle - table["least"][rows], table["most"][rows] - middle],
+                    fmt=marker, color=colour,
+                    markerfacecolor=face, label=f"{name}: {source}",
+                )  # fmt: skip
+        axis.set_yscale("log")
+        axis.set_xlabel("bits $k$")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_title(f"$\\delta$ = {delta:g}")
+    axes[0, 0].set_ylabel("models: median and range of trials")
+    axes[0, 0].set_ylim(top=20 * table["bound"].max())
+    axes[0, 0].legend(loc="upper left", ncols=2)
     return fig

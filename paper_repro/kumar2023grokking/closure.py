@@ -17,8 +17,8 @@ PAPER = Paper(
     year=2023,
     arxiv="2310.06110",
     summary="Grokking without regularisation: a kernel solution first, features later; the later, the lazier.",
-    conventions="x ~ N(0, I/D); loss (1/2P) Σ r²; rate η N/α² on the weights; kernels in units of α²/N; centred: "
-    "the starting output is subtracted.",
+    conventions="x ~ N(0, I/D); loss (1/2P) Σ r²; rate η N/α² on the weights; kernels in units of α²/N; centred: the "
+    "starting output is subtracted.",
     family="ntk",
 )
 
@@ -103,6 +103,9 @@ test_loss = Claim(
     r",\quad E = \alpha\epsilon M - \beta\beta^\top",
     Value(loss, resolution=rel(0.1)),
     id="kumar2023grokking.test-loss",
+    theorem=r"For $x \sim N(0, I/D)$ and $y = \tfrac12(\beta\cdot x)^2$: $\mathcal L = "
+    r"\tfrac14\left(\tfrac{|\beta|^2}{D} - \tfrac{\alpha\epsilon}{D}\,\mathrm{tr}\,M\right)^2 + "
+    r"\tfrac1{2D^2}\|\alpha\epsilon M - \beta\beta^\top\|_F^2 + \tfrac{\alpha^2}{D}|\bar w|^2$.",
     where="Equation 6",
     measure=squared_error,
     points=grid(alpha=[0.5, 1.5], epsilon=0.8),

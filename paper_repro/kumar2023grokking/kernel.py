@@ -73,20 +73,26 @@ target_alignment = Claim(
 errata = [
     Erratum(
         where="Section 5 and the text at Equation 17",
-        printed="λ_quadr = 2ε/D²",
-        corrected="2ε²/D², as the paper's own Equations 13–15 give",
+        printed=r"$\lambda_{\rm quadr} = 2\epsilon/D^2$",
+        corrected=r"$2\epsilon^2/D^2$, as the paper's own Equations 13–15 give",
         evidence=["kumar2023grokking.eigenvalues"],
+        version="arXiv:2310.06110v3",
+        wrong=r"The kernel is quadratic in $\epsilon$ there: a factor $\epsilon$ is lost.",
     ),
     Erratum(
         where="Equation 16",
-        printed="the eigenvalue of |x|² without ε²: (1/D)(1 + 2/D)",
-        corrected="(ε²/D)(1 + 2/D)",
+        printed=r"the eigenvalue of $|x|^2$ without $\epsilon^2$: $\tfrac1D(1 + \tfrac2D)$",
+        corrected=r"$\tfrac{\epsilon^2}{D}(1 + \tfrac2D)$",
         evidence=["kumar2023grokking.eigenvalues"],
+        version="arXiv:2310.06110v3",
+        wrong=r"The factor $\epsilon^2$ is missing.",
     ),
     Erratum(
         where="Equation 20",
-        printed="four times the mean of y K y′ for y = (1/2)(β·x)²",
-        corrected="(ε²/4D⁴)(|β|⁴ tr M + 8 |β|² β·Mβ)",
+        printed=r"four times the mean of $y\, K\, y'$ for $y = \tfrac12(\beta\cdot x)^2$",
+        corrected=r"$\tfrac{\epsilon^2}{4D^4}\left(|\beta|^4\,\mathrm{tr}\,M + 8\,|\beta|^2\,\beta\cdot M\beta\right)$",
         evidence=["kumar2023grokking.alignment"],
+        version="arXiv:2310.06110v3",
+        wrong=r"It belongs to $y = (\beta\cdot x)^2$: a factor 4 too large for the target as stated.",
     ),
 ]

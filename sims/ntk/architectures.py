@@ -1,10 +1,10 @@
 r"""Finite networks of any architecture, and their kernels by Monte Carlo. Host only (complex arithmetic in NumPy).
 
-A network is a tuple of layers, each a tuple (name, arguments...): ("dense", W_std, b_std),
-("conv", window, W_std, b_std, strides, "SAME" or "VALID"), ("avg_pool", window, strides), ("global_avg_pool",),
-("flatten",), ("sum", branch, branch...), ("concat", branch, branch...), ("layer_norm",), ("dropout", keep),
-("attention", QK_std, W_std, b_std, "softmax" or "identity"), ("rnn", φ, W_std, U_std, b_std), or an activation
-("relu",), ("erf",), ("sin",), ("abs",). A branch is a tuple of layers. Every hidden layer has n channels, NTK
+A network is a tuple of layers, each a tuple (name, arguments...): ("dense", W_std, b_std), ("conv", window, W_std,
+b_std, strides, "SAME" or "VALID"), ("avg_pool", window, strides), ("global_avg_pool",), ("flatten",), ("sum", branch,
+branch...), ("concat", branch, branch...), ("layer_norm",) with the mean subtracted, ("rms_norm",) without, ("dropout",
+keep), ("attention", QK_std, W_std, b_std, "softmax" or "identity"), ("rnn", φ, W_std, U_std, b_std) with the name or
+the tuple of φ, or an activation of `activations`. A branch is a tuple of layers. Every hidden layer has n channels, NTK
 parametrisation; queries and keys of attention share their matrix, scores are scaled by 1/d.
 
 The tangent kernel is E[∂_v f(x) ∂_v f(x')] over standard normal directions v in parameter space, an unbiased estimate
@@ -19,18 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
+
+from corollary.sims.ntk.activations import NAMES, activation
 
 _STEP = 1e-30
 Layer = tuple[Any, ...]
-
-# on the real axis max(x, 0) and |x| are not analytic: the complex step needs the branch of the real part
-_PHI = {
-    "relu": lambda z: z * (z.real > 0),
-    "abs": lambda z: z * np.sign(z.real),
-    "erf": erf,
-    "sin": np.sin,
-}
 
 
 def sampled_kernels(
@@ -60,15 +53,15 @@ def sampled_kernels(
 def _forward(layers: Sequence[Layer], a: np.ndarray, n: int, last: int, rng: np.random.Generator) -> np.ndarray:
     for number, (name, *arguments) in enumerate(layers):
         out = last if number == len(layers) - 1 else n
-        if name in _PHI:
-            a = _PHI[name](a)
+        if name in NAMES:
+            a = activation(name, *arguments)[0](a)
         elif name in ("sum", "concat"):
             parts = [_forward(branch, a, n, n, rng) for branch in arguments]
             a = sum(parts[1:], parts[0]) if name == "sum" else np.concatenate(parts, axis=-1)
         elif name in _LAYERS:
             a = _LAYERS[name](a, out, rng, *arguments)
         else:
-            raise ValueError(f"unknown layer {name!r}; known: {', '.join(sorted([*_LAYERS, *_PHI, 'sum', 'concat']))}")
+            raise ValueError(f"unknown layer {name!r}; known: {', '.join(sorted([*_LAYERS, *NAMES, 'sum', 'concat']))}")
     return a
 
 
@@ -106,6 +99,10 @@ def _avg_pool(a, n, rng, window, strides=None):
     return total / math.prod(window)
 
 
+def _normalised(a):
+    return a / np.sqrt(np.mean(a * a, axis=-1, keepdims=True))
+
+
 def _attention(a, n, rng, QK_std, W_std, b_std, nonlinearity):
     q = a @ _draw(rng, a.shape[-1], n) / math.sqrt(a.shape[-1])
     scores = QK_std * (q @ np.swapaxes(q, -1, -2)) / n
@@ -118,10 +115,11 @@ def _attention(a, n, rng, QK_std, W_std, b_std, nonlinearity):
 
 def _rnn(a, n, rng, phi, W_std, U_std, b_std):
     U, W, b = _draw(rng, a.shape[-1], n), _draw(rng, n, n), _draw(rng, n)
+    value, _ = activation(*(phi if isinstance(phi, tuple) else (phi,)))
     features = np.zeros((a.shape[0], n), dtype=complex)
     for t in range(a.shape[1]):
         drive = U_std * (a[:, t] @ U) / math.sqrt(a.shape[-1])
-        features = _PHI[phi](W_std * (features @ W) / math.sqrt(n) + drive + b_std * b)
+        features = value(W_std * (features @ W) / math.sqrt(n) + drive + b_std * b)
     return features
 
 
@@ -131,7 +129,8 @@ _LAYERS = {
     "avg_pool": _avg_pool,
     "global_avg_pool": lambda a, n, rng: a.mean(axis=tuple(range(1, a.ndim - 1))),
     "flatten": lambda a, n, rng: a.reshape(a.shape[0], -1),
-    "layer_norm": lambda a, n, rng: a / np.sqrt(np.mean(a * a, axis=-1, keepdims=True)),
+    "layer_norm": lambda a, n, rng: _normalised(a - np.mean(a, axis=-1, keepdims=True)),
+    "rms_norm": lambda a, n, rng: _normalised(a),
     "dropout": lambda a, n, rng, keep: a * (rng.random(a.shape) < keep) / keep,
     "attention": _attention,
     "rnn": _rnn,

@@ -1,9 +1,11 @@
 r"""Exact empirical tangent kernels of finite networks of any architecture, by one forward and one backward pass.
 
-Layers as in `architectures`: tuples (name, arguments...), every hidden layer n channels wide, NTK parametrisation. Θ =
-J Jᵀ with the gradients J (N, parameters) of one output (Jacot, Gabriel, Hongler 2018, Section 4), where a weight that
-acts at several positions or times has the sum of its gradients: Σ_p a_p δ_pᵀ for features a and back-propagated δ, and
-Θ the sum of Σ_pq (a_p·a'_q)(δ_p·δ'_q) over the layers, so that J need not be formed. Host only (NumPy).
+Layers as in `architectures`: tuples (name, arguments...), every hidden layer n channels wide. Θ = J Jᵀ with the
+gradients J (N, parameters) of one output (Jacot, Gabriel, Hongler 2018, Section 4), where a weight that acts at several
+positions or times has the sum of its gradients: Σ_p a_p δ_pᵀ for features a and back-propagated δ, and Θ the sum of
+Σ_pq (a_p·a'_q)(δ_p·δ'_q) over the layers, so that J need not be formed. With parametrization "ntk" the gradients are
+those of the standard normal weights w, z = s a w, s = W_std/√fan_in; with "standard" those of ω = s w: the same
+function, its gradients over s. Host only (NumPy).
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import erf
 
+from corollary.sims.ntk.activations import NAMES, activation
 from corollary.sims.ntk.architectures import Layer
 
 Source = Callable[..., np.ndarray]  # the weights, asked for by shape in the order of the layers
-# a (N, positions, c) and δ (N, positions, m) of one weight matrix (c, m): its gradients are Σ_p a_p δ_pᵀ
-Outer = tuple[np.ndarray, np.ndarray]
+# a (N, positions, c), δ (N, positions, m) and s of one weight matrix w (c, m): its gradients are s Σ_p a_p δ_pᵀ
+Outer = tuple[np.ndarray, np.ndarray, float]
 Back = Callable[[np.ndarray, list[Outer]], np.ndarray]  # cotangent in, gradients appended, cotangent out
 
 
@@ -31,15 +34,26 @@ class Gradients(NamedTuple):
     J: np.ndarray
 
 
-def kernels(layers: Sequence[Layer], x: np.ndarray, *, width: int, seeds: Sequence[Any]) -> dict[str, np.ndarray]:
-    """ntk (R, N, N) and f (R, N) of one network a seed; x (N, ..., channels). Raises ValueError as `gradients`."""
+def kernels(
+    layers: Sequence[Layer], x1: np.ndarray, x2: np.ndarray | None = None, *, width: int, seeds: Sequence[Any],
+    parametrization: str = "ntk",
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """ntk (R, n1, n2) and f (R, n1) of one network a seed; x1, x2 (n, ..., channels), x2 None: x1.
+
+    Raises ValueError as `gradients`.
+    """
+    if parametrization not in ("ntk", "standard"):
+        raise ValueError(f"parametrization is {parametrization!r}; expected 'ntk' or 'standard'")
+    x = x1 if x2 is None else np.concatenate([x1, x2])
     found: dict[str, list[np.ndarray]] = {"ntk": [], "f": []}
     for seed in seeds:
         f, back = _checked(layers, x, width, np.random.default_rng(seed).standard_normal)
         sink: list[Outer] = []
         back(np.ones_like(f), sink)
-        found["ntk"].append(np.sum([_gram(*outer) for outer in sink], axis=0))
-        found["f"].append(f[:, 0])
+        shares = [(s**2 if parametrization == "ntk" else 1.0) * _gram(a, δ, len(x1)) for a, δ, s in sink]
+        theta = np.sum(shares, axis=0)
+        found["ntk"].append(theta if x2 is None else theta[:, len(x1) :])
+        found["f"].append(f[: len(x1), 0])
     return {name: np.stack(arrays) for name, arrays in found.items()}
 
 
@@ -50,7 +64,7 @@ def outputs(layers: Sequence[Layer], x: np.ndarray, *, width: int, seeds: Sequen
 
 
 def gradients(layers: Sequence[Layer], x: np.ndarray, *, width: int, source: Source) -> Gradients:
-    """Output and gradients of the network whose weights are source(shape...), standard normal numbers as a rule.
+    """Output and gradients (NTK parametrisation) with weights source(shape...), standard normal numbers as a rule.
 
     Raises ValueError for an unknown layer, a width below 1, x that is not finite, or a network that does not end
     without positions.
@@ -58,19 +72,19 @@ def gradients(layers: Sequence[Layer], x: np.ndarray, *, width: int, source: Sou
     f, back = _checked(layers, x, width, source)
     sink: list[Outer] = []
     back(np.ones_like(f), sink)
-    each = [np.matmul(a.transpose(0, 2, 1), δ).reshape(len(f), -1) for a, δ in sink]
+    each = [s * np.matmul(a.transpose(0, 2, 1), δ).reshape(len(f), -1) for a, δ, s in sink]
     return Gradients(f[:, 0], np.concatenate(each, axis=1))
 
 
-def _gram(a: np.ndarray, δ: np.ndarray) -> np.ndarray:
-    """(N, N): the weight matrix's share of Θ, the cheaper way."""
+def _gram(a: np.ndarray, δ: np.ndarray, n1: int) -> np.ndarray:
+    """(n1, N): the share of Θ of one weight matrix, the cheaper way."""
     N, P, c = a.shape
     m = δ.shape[-1]
     if N * P * (c + m) > 2 * c * m * N:
         J = np.matmul(a.transpose(0, 2, 1), δ).reshape(N, -1)
-        return J @ J.T
+        return J[:n1] @ J.T
     A, D = a.reshape(N * P, c), δ.reshape(N * P, m)
-    return ((A @ A.T) * (D @ D.T)).reshape(N, P, N, P).sum(axis=(1, 3))
+    return ((A[: n1 * P] @ A.T) * (D[: n1 * P] @ D.T)).reshape(n1, P, N, P).sum(axis=(1, 3))
 
 
 def _checked(layers: Sequence[Layer], x: np.ndarray, width: int, source: Source) -> tuple[np.ndarray, Back]:
@@ -89,12 +103,12 @@ def _run(layers: Sequence[Layer], a: np.ndarray, n: int, last: int, source: Sour
         out = last if number == len(layers) - 1 else n
         if name in ("sum", "concat"):
             a, back = _branches(a, n, source, name, arguments)
-        elif name in _PHI:
-            a, back = _activation(a, *_PHI[name])
+        elif name in NAMES:
+            a, back = _activation(a, *activation(name, *arguments))
         elif name in _LAYERS:
             a, back = _LAYERS[name](a, out, source, *arguments)
         else:
-            known = ", ".join(sorted([*_LAYERS, *_PHI, "sum", "concat"]))
+            known = ", ".join(sorted([*_LAYERS, *NAMES, "sum", "concat"]))
             raise ValueError(f"unknown layer {name!r}; known: {known}")
         backs.append(back)
 
@@ -106,15 +120,6 @@ def _run(layers: Sequence[Layer], a: np.ndarray, n: int, last: int, source: Sour
     return a, chain
 
 
-# value and derivative; on the branch of the real part, so that a test may step into the complex plane
-_PHI: dict[str, tuple[Callable, Callable]] = {
-    "relu": (lambda z: z * (z.real > 0), lambda z: (z.real > 0) * 1.0),
-    "abs": (lambda z: z * np.sign(z.real), lambda z: np.sign(z.real)),
-    "erf": (erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z)),
-    "sin": (np.sin, np.cos),
-}
-
-
 def _activation(z: np.ndarray, value: Callable, slope: Callable) -> tuple[np.ndarray, Back]:
     return value(z), lambda g, sink: g * slope(z)
 
@@ -124,7 +129,7 @@ def _linear(a: np.ndarray, w: np.ndarray, scale: float) -> tuple[np.ndarray, Bac
 
     def back(g: np.ndarray, sink: list[Outer]) -> np.ndarray:
         left, right = (t.reshape(len(t), -1, t.shape[-1]) for t in (a, g))
-        sink.append((scale * left, right))
+        sink.append((left, right, scale))
         return scale * (g @ w.T)
 
     return scale * (a @ w), back
@@ -136,7 +141,7 @@ def _bias(z: np.ndarray, b_std: float, source: Source) -> tuple[np.ndarray, Back
 
     def back(g: np.ndarray, sink: list[Outer]) -> np.ndarray:
         right = g.reshape(len(g), -1, g.shape[-1])
-        sink.append((np.full((*right.shape[:2], 1), b_std), right))
+        sink.append((np.ones((*right.shape[:2], 1)), right, b_std))
         return g
 
     return z + b_std * source(z.shape[-1]), back
@@ -204,11 +209,17 @@ def _global_avg_pool(a, n, source):
     return a.mean(axis=axes), back
 
 
-def _flatten(a, n, source):
-    return a.reshape(len(a), -1), lambda g, sink: g.reshape(a.shape)
-
-
 def _layer_norm(a, n, source):
+    y, back = _rms_norm(a - np.mean(a, axis=-1, keepdims=True), n, source)
+
+    def centred(g, sink):
+        below = back(g, sink)
+        return below - np.mean(below, axis=-1, keepdims=True)
+
+    return y, centred
+
+
+def _rms_norm(a, n, source):
     r = np.sqrt(np.mean(a * a, axis=-1, keepdims=True))
     return a / r, lambda g, sink: g / r - a * np.mean(g * a, axis=-1, keepdims=True) / r**3
 
@@ -259,7 +270,7 @@ def _attention(a, n, source, QK_std, W_std, b_std, nonlinearity):
 def _rnn(a, n, source, phi, W_std, U_std, b_std):
     c = a.shape[-1]
     U, W, b = source((c, n)), source((n, n)), source(n)
-    value, slope = _PHI[phi]
+    value, slope = activation(*(phi if isinstance(phi, tuple) else (phi,)))
     h, states = np.zeros((len(a), n)), []
     for t in range(a.shape[1]):
         z = W_std / math.sqrt(n) * (h @ W) + U_std / math.sqrt(c) * (a[:, t] @ U) + b_std * b
@@ -274,15 +285,16 @@ def _rnn(a, n, source, phi, W_std, U_std, b_std):
             below[:, t] = U_std / math.sqrt(c) * (g @ U.T)
             g = W_std / math.sqrt(n) * (g @ W.T)
         δ = np.stack(deltas[::-1], axis=1)
-        sink.append((W_std / math.sqrt(n) * np.stack([h for h, _ in states], axis=1), δ))
-        sink.append((U_std / math.sqrt(c) * a, δ))
-        sink.append((np.full((*δ.shape[:2], 1), b_std), δ))
+        sink += [(np.stack([h for h, _ in states], axis=1), δ, W_std / math.sqrt(n)), (a, δ, U_std / math.sqrt(c))]
+        if b_std:
+            sink.append((np.ones((*δ.shape[:2], 1)), δ, b_std))
         return below
 
     return h, back
 
 
 _LAYERS: dict[str, Callable] = {
-    "dense": _dense, "conv": _conv, "avg_pool": _avg_pool, "global_avg_pool": _global_avg_pool, "flatten": _flatten,
-    "layer_norm": _layer_norm, "dropout": _dropout, "attention": _attention, "rnn": _rnn,
+    "dense": _dense, "conv": _conv, "avg_pool": _avg_pool, "global_avg_pool": _global_avg_pool,
+    "flatten": lambda a, n, source: (a.reshape(len(a), -1), lambda g, sink: g.reshape(a.shape)),
+    "layer_norm": _layer_norm, "rms_norm": _rms_norm, "dropout": _dropout, "attention": _attention, "rnn": _rnn,
 }  # fmt: skip

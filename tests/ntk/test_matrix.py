@@ -1,5 +1,6 @@
 """KernelMatrix, scikit-learn's interface and kernels from the user's jvp and vjp, against dense linear algebra."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,41 @@ def test_tiles_act_as_the_dense_matrix(path, which, tmp_path):
     np.testing.assert_allclose(top.residuals, want, atol=1e-12 * top.values[0])
 
 
+def test_a_file_is_opened_again_and_checked(tmp_path):
+    """The stored tiles are those used; another kernel, other inputs or another dtype at that path are errors."""
+    path, b = tmp_path / "k.npy", RNG.standard_normal((50, 1))
+    first = ntk.KernelMatrix(NET, X, tile=16, path=path)
+    again = ntk.KernelMatrix(NET, X, tile=7, path=path, reuse=True)
+    assert isinstance(again._stored, np.memmap)
+    np.testing.assert_allclose(again.matmat(b), first.matmat(b), rtol=1e-12)
+    fresh = ntk.KernelMatrix(NET, X, tile=16, path=tmp_path / "other.npy", reuse=True)  # none there yet: made
+    np.testing.assert_array_equal(fresh.matmat(b), first.matmat(b))
+    for net, x, which in ((NET, X, "nngp"), (NET, X[::-1].copy(), "ntk"), (NET, X[:49], "ntk"),
+                          (NET, X.astype(np.float32), "ntk")):  # fmt: skip
+        with pytest.raises(ValueError, match="another matrix"):
+            ntk.KernelMatrix(net, x, which=which, path=path, reuse=True)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_failed_build_leaves_no_file(tmp_path):
+    class Failing:
+        def kernel(self, x1, x2=None):
+            if x2 is not None:
+                raise OverflowError("planted")
+            return NET.kernel(x1)
+
+    with pytest.raises(OverflowError, match="planted"):
+        ntk.KernelMatrix(Failing(), X, tile=16, path=tmp_path / "k.npy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_float32_is_solved_to_its_own_precision():
+    M, b = ntk.KernelMatrix(NET, X.astype(np.float32)), RNG.standard_normal((50, 2)).astype(np.float32)
+    got = M.solve(b, reg=0.1)
+    assert got.x.dtype == np.float32 and np.all(got.residual <= 1e-4)
+    with pytest.raises(ValueError, match="tolerance"):
+        M.solve(b, reg=0.1, tolerance=0.0)
+
+
 def test_few_iterations_are_an_error_with_the_residual():
     with pytest.raises(ArithmeticError, match="1 iterations"):
         ntk.KernelMatrix(NET, X).solve(np.ones((50, 1)), reg=0.1, iterations=1)
@@ -78,6 +114,8 @@ def test_scikit_learn_accepts_the_kernel():
     ridge = ridges.KernelRidge(kernel="precomputed", alpha=0.1).fit(tangent(X), y)
     ends = ntk.gradient_flow(K, y, reg=0.1).mean(float("inf"), NET.kernel(Z, X))
     np.testing.assert_allclose(ridge.predict(tangent(Z, X)), ends, rtol=1e-8)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(Z), mean)
     assert svm.SVC(kernel=ntk.sklearn_kernel(NET, "ntk"), C=1e3).fit(X, y > 0).score(X, y > 0) == 1
 
 

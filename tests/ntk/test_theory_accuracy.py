@@ -98,6 +98,31 @@ def test_relu_family_is_accurate_to_1e_12_at_every_angle_norm_bias_and_depth(
         assert error <= 1e-12 * (value if angle <= 2.5 else scale), (angle, error, value)
 
 
+@pytest.mark.parametrize("power", range(0, 13))
+def test_relu_is_as_accurate_as_its_gaps_near_pi(power):
+    """E = √(qq') (sin z − z cos z)/2π with z = 2 atan(√far/√near) from the same floats, to 20 ε of itself: some ten
+    roundings in the series, three in z³. By subtraction it would lose 3/z² of them; at z < 1e-8 all."""
+    z = 10.0**-power
+    for start in (z, 0.7 * z, 0.499, 0.501, 1.5):
+        near, far = (np.array([[2 * t**2]]) for t in (np.cos(start / 2), np.sin(start / 2)))
+        got, _ = ntk.Relu().step(np.ones((1, 1)), np.ones((1, 1)), Moments((far - near) / 2, near, far))
+        with mp.workdps(60):
+            angle = 2 * mp.atan2(mp.sqrt(mp.mpf(far.item())), mp.sqrt(mp.mpf(near.item())))
+            want = (mp.sin(angle) - angle * mp.cos(angle)) / (2 * mp.pi)
+            assert abs(got.k.item() - want) <= 20 * EPS * want, (start, float(got.k.item() / want - 1))
+
+
+def test_the_nngp_of_one_hidden_relu_layer_is_relative_to_3_eps_over_pi_minus_theta():
+    """Without a bias: the inputs' angle is known to 4 ε here, and E grows as (π − θ)³. 1e-12 down to π − θ = 1e-3."""
+    net = ntk.mlp(depth=1, activation=ntk.Relu(), W_std=2**0.5)
+    for dimension in (2, 5, 50):
+        x, y = pairs(dimension, (1.0, 0.3))
+        errors = worst_errors(net, bent(0), x, y, 1, 2**0.5, 0.0)
+        for angle, error, value, _ in list(errors)[::2]:  # every other one is the tangent kernel's
+            left = np.pi - angle
+            assert error <= (1e-12 if left >= 1e-3 else 12 * EPS / left) * value, (angle, error / value)
+
+
 SMOOTH = [(ntk.Erf(), erf_dual), (ntk.Sin(), sin_dual), (ntk.Gelu(), gelu_dual)]
 
 

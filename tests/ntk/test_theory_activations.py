@@ -148,6 +148,48 @@ def test_a_function_that_the_rule_does_not_resolve_is_an_error():
     assert named.variance(np.ones(1))[1] == pytest.approx(norm.sf(0.7), rel=1e-12)
 
 
+@pytest.mark.parametrize("q", [0.1, 1.0, 4.0, 25.0, 49.0, 100.0])
+def test_functions_that_grow_are_followed_to_where_their_second_moment_is(q):
+    """E[e^{2u}] = e^{2q} and E[e^u e^v] = e^{(q1+q2+2k)/2}: at variance 25 the weight of e^{2u} is around 10 standard
+    deviations. 1e-12: the condition number of e^u at u = 200 is 200, and some hundred roundings."""
+    grows = ntk.Function(np.exp, np.exp)
+    for got in grows.variance(np.array([q])):
+        np.testing.assert_allclose(got, np.exp(2 * q), rtol=1e-12)
+    for c in (0.5, -0.9):
+        got, _ = grows.dual(np.array([q]), np.array([q / 4]), np.array([c * q / 2]))
+        np.testing.assert_allclose(got, np.exp((q + q / 4 + c * q) / 2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [20, 40])
+def test_high_powers_are_their_double_factorials(degree):
+    """E u^{2d} = q^d (2d − 1)!!; the panel rule's nodes carry x^80 with a condition number of 80."""
+    power = ntk.Function(lambda x: x**degree, lambda x: degree * x ** (degree - 1))
+    for q in (0.01, 1.0, 9.0):
+        want = q**degree * float(np.prod(np.arange(1.0, 2 * degree, 2)))
+        assert power.variance(np.array([q]))[0] == pytest.approx(want, rel=1e-12)
+
+
+def test_a_second_moment_out_of_reach_is_an_error():
+    """e^{2u} at variance 225 has its weight around 30 standard deviations, e^{u²} at variance 1 has none."""
+    with pytest.raises(ArithmeticError, match="grows too fast"):
+        ntk.Function(np.exp, np.exp).variance(np.array([1.0, 225.0]))
+    square = ntk.Function(lambda x: np.exp(x * x), lambda x: 2 * x * np.exp(x * x))
+    with pytest.raises(ArithmeticError, match="grows too fast"):
+        square.dual(np.ones(1), np.ones(1), 0.5 * np.ones(1))
+    with pytest.raises(TypeError, match="int64"):
+        square.variance(np.array([1]))
+
+
+def test_functions_take_float32():
+    """The quadrature runs in float64: what is left is the rounding of the moments, some 1e-7 a layer."""
+    x = np.random.default_rng(1).standard_normal((2, 3))
+    for φ in (ntk.Function(erf, gauss), ntk.Function(lambda x: np.maximum(x, 0), lambda x: (x > 0) * 1.0)):
+        net = ntk.mlp(depth=1, activation=φ, W_std=1.3, b_std=0.2)
+        single = net.kernel(x.astype(np.float32))
+        assert single.ntk.dtype == np.float32
+        np.testing.assert_allclose(single.ntk, net.kernel(x).ntk, rtol=2e-5)
+
+
 @pytest.mark.parametrize(
     "call, error, words",
     [

@@ -35,6 +35,7 @@ from corollary.theory.ntk.dynamics import Training, gradient_descent, gradient_f
 from corollary.theory.ntk.independence import squared_backprop
 from corollary.theory.ntk.layers import Dense, Kernel, Network, mlp, serial
 from corollary.theory.ntk.matrix import KernelMatrix
+from corollary.theory.ntk.moments import EMPIRICAL as _EMPIRICAL
 from corollary.theory.ntk.posterior import Posterior, posterior
 from corollary.theory.ntk.quadrature import Function
 from corollary.theory.ntk.relu_family import ABRelu, Abs, Identity, LeakyRelu, Relu
@@ -50,3 +51,9 @@ __all__ = [
     "gradient_descent", "gradient_flow", "hermite", "mlp", "monomial", "posterior", "serial", "sklearn_kernel",
     "squared_backprop",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name in ("MaxPool", "GlobalMaxPool", "Softmax"):
+        raise AttributeError(f"ntk has no {name}: its tangent kernel has no closed form; {_EMPIRICAL}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

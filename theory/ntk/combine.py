@@ -3,7 +3,8 @@ r"""Branches, normalisation, dropout, attention and recurrence of infinitely wid
 FanInSum   K ← Σ K_b, Θ ← Σ Θ_b: the branches' outputs are independent given the weights below, because all but at
            most one of them end in a layer with fresh centred weights
 Concat     K ← Σ share_b K_b, Θ alike: shares are the fractions of the channels
-LayerNorm  K, Θ ← K/√(qq'), Θ/√(qq'), q → 1: the norm over infinitely many channels is deterministic
+LayerNorm  K, Θ ← K/√(qq'), Θ/√(qq'), q → 1: mean and norm over infinitely many channels are deterministic, and the
+           mean is 0 where the features are centred
 Dropout    each feature is kept with probability `keep` and divided by it: an input with itself at one position gets
            K/keep; other pairs have independent masks and are unchanged
 Attention  scores scaled by 1/d are deterministic, G = ζ(s K(x,x)); K' = w G K G'ᵀ + b², w = (V_std O_std)²,
@@ -20,7 +21,7 @@ from typing import Any
 
 from corollary.arrays import Array, array_namespace, device
 from corollary.theory.ntk.fields import Field, activated, mapped, variances
-from corollary.theory.ntk.moments import Activation, real_number
+from corollary.theory.ntk.moments import EMPIRICAL, Activation, real_number
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,17 @@ def weighted_sum(fields: list[Field], weights: tuple[float, ...]) -> Field:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Normalisation over the channels to second moment 1, after a centred layer (no ε, no learnt scale)."""
+    """Normalisation over the channels: (a − mean)/standard deviation, without ε and learnt scale.
+
+    Closed form for centred features: after Dense, Conv, Attention and odd activations. subtract_mean = False is
+    a/√(mean a²) (RMSNorm), for any features. Other uses are errors of the network. Raises TypeError for another word.
+    """
+
+    subtract_mean: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.subtract_mean, bool):
+            raise TypeError(f"subtract_mean is {self.subtract_mean!r}; expected True or False")
 
     def field(self, x: Field) -> Field:
         """The field after this layer. Raises ValueError where a variance is zero."""
@@ -117,8 +128,10 @@ class Dropout:
 class Attention:
     """Self-attention over the positions with scores q·k/d scaled by 1/d (not 1/√d, which has no closed form).
 
-    nonlinearity "softmax" (over the keys) or "identity". QK_std is the product of the standard deviations of queries
-    and keys, W_std that of values and output. Raises TypeError or ValueError for numbers or words outside these.
+    Queries and keys share one matrix, q = k: with matrices of their own the scores q·k/d of infinitely many channels
+    are 0, and the softmax is the plain average. nonlinearity "softmax" (over the keys) or "identity". QK_std is the
+    factor of the scores, W_std that of values and output together. Raises TypeError or ValueError for numbers or words
+    outside these.
     """
 
     QK_std: float = 1.0
@@ -134,7 +147,7 @@ class Attention:
         if self.scaling != "1/d":
             raise ValueError(
                 f"attention scaled by {self.scaling!r} has no closed form: its scores stay random at infinite width; "
-                "use scaling='1/d', or the empirical kernel of a finite network (sims.ntk.empirical.empirical_ntk)"
+                f"use scaling='1/d', or {EMPIRICAL}"
             )
         if self.nonlinearity not in ("softmax", "identity"):
             raise ValueError(f"nonlinearity is {self.nonlinearity!r}; expected 'softmax' or 'identity'")

@@ -28,7 +28,7 @@ from corollary.theory.ntk.moments import Moments
 from corollary.theory.ntk.relu_family import _LinearPlusAbs
 
 _NEAR = 0.99
-_BLOCK = (128, 256)  # five arrays of 256 KB in float64: a CPU's second-level cache
+_BLOCK = (128, 256)  # five arrays of 256 KB in float64 (float32: twice the rows): a CPU's second-level cache
 _FEW = 1 / 16  # share of near pairs up to which they are picked out of a block
 
 Through = Callable[[Moments, Sequence[tuple[Any, Any]]], tuple[Any, Any]]
@@ -54,9 +54,10 @@ def gram(
     n1, n2, dtype = len(a.length), len(right.length), a.unit.dtype
     K, T = np.empty((n1, n2), dtype), np.empty((n1, n2), dtype)
     left, above = _factors(layers, before), _factors(layers, other)
-    work = np.empty((5, *_BLOCK), dtype)
-    for i in range(0, n1, _BLOCK[0]):
-        rows = slice(i, min(i + _BLOCK[0], n1))
+    height = min(_BLOCK[0] * 8 // dtype.itemsize, _BLOCK[1])  # at most square: see `_mirror`
+    work = np.empty((5, height, _BLOCK[1]), dtype)
+    for i in range(0, n1, height):
+        rows = slice(i, min(i + height, n1))
         start = i if b is None else 0
         np.matmul(a.unit[rows], right.unit[start:].T, out=K[rows, start:])
         for j in range(start, n2, _BLOCK[1]):

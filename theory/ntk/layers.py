@@ -28,8 +28,8 @@ import numpy as np
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
 from corollary.theory.ntk import fused
 from corollary.theory.ntk.inputs import Directions, directions, input_moments
-from corollary.theory.ntk.moments import Activation, Moments, real_number
-from corollary.theory.ntk.parametrization import check_parametrization, tangent
+from corollary.theory.ntk.moments import EMPIRICAL, Activation, Moments, real_number
+from corollary.theory.ntk.parametrization import check_parametrization, require_fan_in, tangent
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Dense:
     """z = (W_std/√fan_in) W a + b_std b with W, b ~ N(0,1): the NTK parametrisation.
 
     parametrization="standard" trains W and b with these standard deviations inside instead; its tangent kernel needs
-    the width `fan_in` of the layer before (see `parametrization`).
+    the width `fan_in` of the layer before (see `parametrization`; checked against the input's columns by `kernel`).
     Raises TypeError or ValueError unless W_std > 0 and b_std >= 0 are finite numbers, and fan_in given where needed.
     """
 
@@ -107,7 +107,7 @@ class Network:
         and values to about 1e-6); float64 is accurate as the activation's file says. A variance
         below the dtype's smallest normal number is rounded towards zero, like any float.
 
-        Raises TypeError (array type, dtype, NumPy mixed with CuPy), ValueError (shape, NaN, inf, empty),
+        Raises TypeError (array type, dtype, NumPy mixed with CuPy), ValueError (shape, NaN, inf, empty, fan_in),
         OverflowError (a variance beyond the range of the dtype).
         """
         xp = require_floating("x1", x1, ndim=2)
@@ -119,6 +119,7 @@ class Network:
                 raise TypeError(f"x1 is on {device(x1)} and x2 on {device(x2)}; move both to one device")
             if x1.shape[1] != x2.shape[1]:
                 raise ValueError(f"x1 has shape {x1.shape} and x2 {x2.shape}; expected the same number of columns")
+        require_fan_in(self.layers[0], x1.shape[1])
         a = directions(x1)
         b = a if x2 is None else directions(x2)
         Va = self._variances(a.length)
@@ -209,7 +210,10 @@ def serial(*layers: Dense | Activation) -> Network:
     for number, layer in enumerate(layers):
         if isinstance(layer, type) or not (isinstance(layer, Dense) or hasattr(layer, "step")):
             hint = f"; write {layer.__name__}()" if isinstance(layer, type) else ""
-            raise TypeError(f"layer {number} is {layer!r}; expected ntk.Dense(...) or an activation{hint}")
+            raise TypeError(
+                f"layer {number} is {layer!r}; expected ntk.Dense(...) or an activation{hint}. Layers with positions "
+                f"or branches go into ntk.Serial; softmax and max-pooling have no closed form: {EMPIRICAL}"
+            )
     if not layers or not isinstance(layers[0], Dense):
         got = layers[0] if layers else "no layer"
         raise ValueError(f"the network starts with {got}; expected ntk.Dense(...) first: it makes its output Gaussian")
@@ -217,7 +221,7 @@ def serial(*layers: Dense | Activation) -> Network:
         if not isinstance(first, Dense) and not isinstance(second, Dense):
             raise ValueError(
                 f"layers {number} and {number + 1} are {first} and {second}; the second acts on variables that are not "
-                "Gaussian, which has no closed form: put an ntk.Dense(...) between them"
+                f"Gaussian, which has no closed form: put an ntk.Dense(...) between them, or {EMPIRICAL}"
             )
     return Network(tuple(layers))
 

@@ -1,6 +1,7 @@
 r"""Symmetric kernel matrices bigger than memory: products, solves and top eigenpairs from tiles of rows.
 
-Tiles are recomputed at every use, or, with `path`, computed once into a memory-mapped file there. Only the tiles on
+Tiles are recomputed at every use, or, with `path`, computed once into a memory-mapped file there, which `reuse=True`
+opens again later. Only the tiles on
 and right of the diagonal are ever computed. Every answer comes with a residual formed from the matrix itself.
 """
 
@@ -43,8 +44,10 @@ class Eigenpairs(NamedTuple):
 class KernelMatrix:
     """The kernel `which` of `net` on the rows of x (N, ...), as an operator.
 
-    tile: rows a tile. path: where to keep the tiles (N² floats; host arrays only; an existing file is an error). Raises
-    TypeError or ValueError for x as `net.kernel`, or for a word other than "ntk" and "nngp"; FileExistsError.
+    tile: rows a tile. path: where to keep the tiles (N² floats; host arrays only). They are written to path.partial,
+    removed after a failure and renamed to path when complete. An existing path is an error, or with reuse = True
+    opened, after comparing two of its tiles with the kernel. Raises TypeError or ValueError for x as `net.kernel`, for
+    a word other than "ntk" and "nngp", and for a file of another matrix; FileExistsError.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class KernelMatrix:
         which: Literal["ntk", "nngp"] = "ntk",
         tile: int = 1024,
         path: str | Path | None = None,
+        reuse: bool = False,
     ) -> None:
         require_floating("x", x)
         if which not in ("ntk", "nngp"):
@@ -65,18 +69,41 @@ class KernelMatrix:
         self.shape = (x.shape[0], x.shape[0])
         self._stored: np.ndarray | None = None
         if path is not None:
-            self._stored = self._store(Path(path))
+            self._stored = self._store(Path(path), reuse)
 
-    def _store(self, path: Path) -> np.ndarray:
+    def _store(self, path: Path, reuse: bool) -> np.ndarray:
         if not isinstance(self.x, np.ndarray):
             raise TypeError("path is for NumPy arrays; leave it out for tiles recomputed on the device")
         if path.exists():
-            raise FileExistsError(f"{path} exists; give another path, or remove it")
-        stored = np.lib.format.open_memmap(path, mode="w+", dtype=self.x.dtype, shape=self.shape)
-        for rows, columns, block in self._tiles():
-            stored[rows, columns] = block
-            stored[columns, rows] = block.T
-        stored.flush()
+            if reuse:
+                return self._opened(path)
+            raise FileExistsError(f"{path} exists; give another path, remove it, or open it with reuse=True")
+        partial = path.with_name(path.name + ".partial")
+        try:
+            stored = np.lib.format.open_memmap(partial, mode="w+", dtype=self.x.dtype, shape=self.shape)
+            for rows, columns, block in self._tiles():
+                stored[rows, columns] = block
+                stored[columns, rows] = block.T
+            stored.flush()
+            partial.rename(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        return stored
+
+    def _opened(self, path: Path) -> np.ndarray:
+        stored = np.lib.format.open_memmap(path, mode="r")
+        if stored.shape != self.shape or stored.dtype != self.x.dtype:
+            got = f"{stored.shape} of {stored.dtype}"
+            raise ValueError(f"{path} holds {got}; expected {self.shape} of {self.x.dtype}: it is another matrix")
+        few = max(1, min(self.tile, 64))
+        ends = slice(0, few), slice(max(0, self.shape[0] - few), self.shape[0])
+        for columns in ends:  # a corner of the diagonal and one away from it
+            block = getattr(self.net.kernel(self.x[ends[0]], self.x[columns]), self.which)
+            # tiles cut otherwise may round otherwise: √ε near parallel inputs, where kernels are known no better
+            slack = float(np.finfo(self.x.dtype).eps) ** 0.5 * float(np.abs(block).max())
+            if not np.all(np.abs(stored[ends[0], columns] - block) <= slack):
+                raise ValueError(f"{path} holds another matrix than the kernel {self.which!r} of these inputs")
         return stored
 
     def _tiles(self) -> Iterator[tuple[slice, slice, Array]]:
@@ -105,14 +132,18 @@ class KernelMatrix:
         return out
 
     def solve(
-        self, b: Array, *, reg: float = 0.0, tolerance: float = 1e-8, iterations: int = 1000, rank: int = 0
+        self, b: Array, *, reg: float = 0.0, tolerance: float | None = None, iterations: int = 1000, rank: int = 0
     ) -> Solution:
         """(K + reg I) x = b for b (N, m) by conjugate gradients, preconditioned by the top `rank` eigenpairs.
 
-        Raises ValueError (b, reg, rank) or ArithmeticError, with the residual reached, if it exceeds `tolerance`.
+        tolerance None: 1e-8, or 1e-4 in float32, whose rounding stops the residual before 1e-8. Raises ValueError (b,
+        reg, rank) or ArithmeticError, with the residual reached, if it exceeds `tolerance`.
         """
         xp = require_floating("b", b, ndim=2)
         reg = real_number("reg", reg, nonnegative=True)
+        if tolerance is None:
+            tolerance = 1e-8 if b.dtype == xp.float64 else 1e-4
+        tolerance = real_number("tolerance", tolerance, positive=True)
         lift = self._preconditioner(rank, reg)
         x, r = xp.zeros_like(b), b
         z = lift(r)

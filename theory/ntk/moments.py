@@ -18,6 +18,9 @@ from typing import NamedTuple, Protocol
 
 from corollary.arrays import Array, require_floating, require_same_dtype
 
+# what to do where there is no closed form
+EMPIRICAL = "use the empirical kernel of a finite network: corollary.sims.ntk.callables.tangent_kernel(vjp, x)"
+
 
 class Moments(NamedTuple):
     """Second moments of n1 × n2 pairs: `k`, `near` = √(v1 v2) − k ≥ 0, `far` = √(v1 v2) + k ≥ 0, all (n1, n2)."""

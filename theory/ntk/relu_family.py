@@ -10,8 +10,11 @@ because the mixed terms E[u|v|] vanish by symmetry and E[|u||v|] = s (cos θ + 2
 n = 0, 1: the ReLU values are half of J₁/π and J₀/π).
 
 Conditioning: `step` knows θ and π − θ to a few ε absolutely, so both expectations are accurate to a few ε of s and of
-α²+β² at every angle. Relative to the value itself that is lost only where the value crosses or touches zero: ReLU at
-θ = π, LeakyRelu and Identity at an obtuse or right angle. `dual` goes through arccos(k/s): its error in θ is
+α²+β² at every angle. Relative to the value itself that is lost only where the value crosses zero, LeakyRelu and
+Identity at an obtuse or right angle, and where ReLU's touches it at θ = π: E = s J(z)/2 ~ s z³/6π, z = π − θ, J by its
+series for small z, so that E is as accurate as z³. In one hidden layer without bias that is 3ε/z, the inputs' angle
+being known to some ε: 1e-12 for z >= 1e-3. Deeper, the features of antiparallel inputs are orthogonal and nothing of
+this is left to lose, nor with a bias, which adds a constant. `dual` goes through arccos(k/s): its error in θ is
 ε/sin θ, at worst √ε.
 """
 
@@ -70,8 +73,7 @@ class _LinearPlusAbs:
         root_small, root_large = xp.sqrt(small), xp.sqrt(large)
         z = 2 * xp.atan2(root_small, root_large)
         d = small / half
-        # sin z − z cos z loses digits only where it is below ε z: there it is negligible beside d = z²/2
-        J = (root_small * root_large / half - z * (1 - d)) / math.pi
+        J = _curved(z, root_small * root_large / half, d)
         M = xp.where(acute, xp.full_like(d, m), β2 - α2)
         curved = 2 * β2 * J
         bent = M * (1 - d) + curved
@@ -79,6 +81,20 @@ class _LinearPlusAbs:
         near_out = xp.clip(s * ((m - M) + M * d - curved), 0.0, None)
         far_out = xp.clip(s * ((m + M) - M * d + curved), 0.0, None)
         return Moments(s * bent, near_out, far_out), slope
+
+
+# sin z − z cos z = Σ_k (−1)^(k+1) 2k/(2k+1)! z^(2k+1), here over z³ and highest power first
+_SERIES = [(-1) ** (k + 1) * 2 * k / math.factorial(2 * k + 1) for k in range(8, 0, -1)]
+
+
+def _curved(z: Array, sine: Array, d: Array) -> Array:
+    """J(z) = (sin z − z cos z)/π to a few ε of itself; cos z = 1 − d. By subtraction beyond 1/2: it loses 12 ε."""
+    xp = array_namespace(z)
+    small = xp.where(z < 0.5, z, 0.0)
+    square, series = small * small, 0.0
+    for c in _SERIES:
+        series = series * square + c
+    return xp.where(z < 0.5, series * square * small, sine - z * (1 - d)) / math.pi
 
 
 @dataclass(frozen=True)

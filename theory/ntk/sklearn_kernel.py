@@ -46,4 +46,7 @@ def sklearn_kernel(net: HasKernel, which: str = "nngp") -> GramFunction:
         def is_stationary(self) -> bool:
             return False
 
+        def __reduce__(self) -> tuple[Any, ...]:  # a class made in a function is not found by pickle
+            return sklearn_kernel, (self.net, self.which)
+
     return NetworkKernel(net, which)

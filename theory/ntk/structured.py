@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, require_floating, require_same_dtype
-from corollary.theory.ntk.combine import Attention, Concat, Dropout, FanInSum, LayerNorm, Rnn, weighted_sum
+from corollary.theory.ntk.combine import Concat, FanInSum, weighted_sum
 from corollary.theory.ntk.fields import Field, activated, positions
 from corollary.theory.ntk.layers import Dense, Kernel, serial
-from corollary.theory.ntk.spatial import AvgPool, Conv, Flatten, GlobalAvgPool
+from corollary.theory.ntk.statics import check_channels, check_laws
 
-_CENTRED = (Dense, Conv, Attention)  # outputs Gaussian: fresh centred weights over infinitely many channels
-_LINEAR = (AvgPool, GlobalAvgPool, LayerNorm)  # Gaussian outputs if the inputs are, the same law in every channel
-_MIXED = (Flatten, Dropout, Rnn)
 _BLOCK = 2**22  # entries of one array of a block: 32 MB in float64
 
 
@@ -32,7 +29,7 @@ class Serial:
     def __init__(self, *layers: Any) -> None:
         if not layers:
             raise ValueError("the network has no layer; expected e.g. ntk.Serial(ntk.Conv((3, 3)), ntk.Relu(), ...)")
-        _check(layers, False)
+        check_laws(layers)
         self.layers = layers
 
     def kernel(self, x1: Array, x2: Array | None = None) -> Kernel:
@@ -53,6 +50,7 @@ class Serial:
         if x1.ndim == 2 and all(isinstance(layer, Dense) or hasattr(layer, "step") for layer in self.layers):
             return serial(*self.layers).kernel(x1, x2)
         shape, c = tuple(x1.shape[1:-1]), x1.shape[-1]
+        check_channels(self.layers, c, positions(shape))
         a = xp.reshape(x1, (x1.shape[0], -1, c)) / c**0.5
         b = a if x2 is None else xp.reshape(x2, (x2.shape[0], -1, c)) / c**0.5
         K = xp.empty((a.shape[0], b.shape[0]), dtype=x1.dtype, device=device(x1))
@@ -105,36 +103,3 @@ def _apply(layers: tuple[Any, ...], x: Field) -> Field:
                 "scale the inputs or W_std down, or use float64"
             )
     return x
-
-
-def _check(layers: tuple[Any, ...], gaussian: bool) -> bool:
-    """Whether the output is Gaussian with one law for every channel, given that of the input."""
-    for number, layer in enumerate(layers):
-        if isinstance(layer, _CENTRED):
-            gaussian = True
-        elif isinstance(layer, FanInSum):
-            gaussian = all([_check(b, gaussian) for b in layer.branches])
-        elif isinstance(layer, Concat):
-            for b in layer.branches:
-                _check(b, gaussian)
-            gaussian = False
-        elif isinstance(layer, _MIXED):
-            gaussian = False
-        elif isinstance(layer, _LINEAR):
-            pass
-        elif hasattr(layer, "step") and not isinstance(layer, type):
-            if not gaussian:
-                raise ValueError(
-                    f"layer {number}, {layer}, acts on variables that are not Gaussian with one law for all channels: "
-                    "no closed form; put ntk.Dense(...) or ntk.Conv(...) before it, or use the empirical kernel of a "
-                    "finite network (sims.ntk.empirical.empirical_ntk)"
-                )
-            gaussian = False
-        else:
-            hint = f"; write {layer.__name__}()" if isinstance(layer, type) else ""
-            raise TypeError(
-                f"layer {number} is {layer!r}; expected a layer of ntk with a closed form{hint}. Max-pooling and "
-                "softmax as an activation have none: use the empirical kernel of a finite network "
-                "(sims.ntk.empirical.empirical_ntk)"
-            )
-    return gaussian
