@@ -4,13 +4,15 @@
 the other files do not, such as the data that a solution carries along.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from corollary.testing import guards
 from corollary.theory import convex_relu
 
-SQUARED = {"rel": 1e-12, "abs": 1e-300}
+SQUARED: dict[str, Any] = {"rel": 1e-12, "abs": 1e-300}
 
 
 def instance(n=10, d=3, seed=0, count=12):
@@ -100,6 +102,7 @@ def test_pruning_keeps_predictions_penalty_gates_and_data():
     X, U, a, G = (rng.standard_normal(shape) for shape in ((3, 2), (2, 5), (5, 1), (2, 5)))
     net = convex_relu.Network(U, a, G, True, X)
     for pruned in (net.prune(), convex_relu.prune(net, X)):
+        assert pruned.G is not None and pruned.data is not None
         kept = [int(np.argmin(np.linalg.norm(G - g[:, None], axis=0))) for g in pruned.G.T]
         np.testing.assert_array_equal(pruned.G, G[:, kept])
         np.testing.assert_array_equal(pruned.data, X)
