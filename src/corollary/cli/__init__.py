@@ -164,7 +164,7 @@ def reproduce(
                 total.derived += part.derived
             show(f"{key}: {time.perf_counter() - started:.1f} s")
     if figure is not None:
-        return
+        return results.fill_captions(out)
     _finish(total, as_json, out, results.write_report([out], out / "report.html", captions=True))
 
 

@@ -25,6 +25,14 @@ def write_report(sources: list[Path], target: Path, captions: bool = False) -> P
     return made
 
 
+def fill_captions(out: Path) -> None:
+    """Captions of this folder's figures, with the verdicts that an earlier run left there."""
+    from corollary.report import fill, load
+
+    if (out / "results.jsonl").is_file():
+        fill(load([out]))
+
+
 def report(
     sources: Annotated[
         list[Path] | None,
