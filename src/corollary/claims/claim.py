@@ -201,6 +201,21 @@ class Claim:
         )  # fmt: skip
         return verdict.with_(seconds=time.perf_counter() - started, streams=[(fetch.root, str(verdict.outcome))])
 
+    def measured(
+        self,
+        members: int,
+        *,
+        scale: str = "laptop",
+        root: int = 0,
+        device: str = "cpu",
+        executor: Any = None,
+        store: Any = None,
+    ) -> list[tuple[dict[str, Any], Any]]:
+        """(point, values) for every point in the regime: the first `members` replicates, as `decide` judges them."""
+        inside, _ = self.split(scale)
+        fetch = _Fetch(self.reading, inside, root, device, executor, store, None)
+        return list(zip(inside, fetch(members), strict=True))
+
     def verdict(self, *, root: int = 0, **options: Any) -> Verdict:
         """`decide`; a REFUTED is repeated on the next seed root, whose outcome counts (unstable if it differs).
 

@@ -31,7 +31,7 @@ _DEFAULTS: dict[str, Any] = {
     "seconds": 0.0, "given": "", "looks": [], "streams": [], "rival_values": {}, "run": "", "paper": "", "scale": "",
     "device": "", "where": "", "theorem": "", "file": "", "line": 0, "budget": None, "regime": "", "points": [],
     "printed_rivals": [], "uses": [], "checked_by": [], "formula": [], "theory_code": [], "experiment": "", "reads": "",
-    "measurement": [], "test": "", "evidence": {}, "side": "two", "axis": "",
+    "measurement": [], "test": "", "evidence": {}, "side": "two", "axis": "", "data": "",
 }  # fmt: skip
 _TEXTS = (
     "functionals", "rivals_rejected", "rivals_alive", "earlier", "out_of_domain", "notes", "printed_rivals", "uses",

@@ -94,9 +94,12 @@ def _name(used: Any) -> str:
 
 
 def claim_record(
-    claim: Claim, verdict: Verdict, *, scale: str, device: str, run: str = "", paper: str = ""
+    claim: Claim, verdict: Verdict, *, scale: str, device: str, run: str = "", paper: str = "", data: str = ""
 ) -> dict[str, Any]:
-    """The verdict, and what was declared: theorem, formula and experiment with their sources, rivals, links."""
+    """The verdict, and what was declared: theorem, formula and experiment with their sources, rivals, links.
+
+    data: the file of its replicates (`write_raw`).
+    """
     module, _, variable = claim.name.partition(":")
     if claim.id:
         names = vars(sys.modules.get(claim.module, object)).items()
@@ -110,7 +113,7 @@ def claim_record(
         "points": [{k: _short(v) for k, v in p.items()} for p in claim.points_at(scale)[:MANY]],
         "printed_rivals": [name for name, r in claim.rivals.items() if isinstance(r, Printed)],
         "uses": [_name(u) for u in claim.uses], "checked_by": list(claim.checked_by),
-        "fingerprint": claim.fingerprint(), "side": claim.kind.side, "axis": _axis(claim.kind),
+        "fingerprint": claim.fingerprint(), "data": data, "side": claim.kind.side, "axis": _axis(claim.kind),
         "formula": sources(formulas), "theory_code": sources(dict.fromkeys(t for f in formulas for t in theory_of(f))),
         **_experiment(claim),
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import hashlib
 import io
@@ -21,6 +20,7 @@ import numpy as np
 
 from corollary.claims import Figure, Paper, at_scale
 from corollary.run.stamp import CSV_MARK, metadata, text_of
+from corollary.run.tables import csv_text
 from corollary.sweep import Task, sweep
 
 LIBRARIES = ("corollary", "numpy", "scipy", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
@@ -58,20 +58,6 @@ def caption(figure: Figure, paper: Paper, scale: str) -> str:
     lines = [f"{paper.authors} ({paper.year}), Figure {figure.number}: {figure.title}", "", f"scale {scale}"]
     lines += [f"{name}: paper {theirs}; here {ours}" for name, theirs, ours in parameters(figure, scale)]
     return "\n".join(lines) + "\n"
-
-
-def _csv(table: Mapping[str, Any], header: list[str]) -> str:
-    columns = {name: list(values) for name, values in table.items()}
-    if len({len(v) for v in columns.values()}) != 1:
-        raise ValueError(f"a table's columns differ in length: { {k: len(v) for k, v in columns.items()} }")
-    text = io.StringIO()
-    for line in header:
-        text.write(f"# {line}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in zip(*columns.values(), strict=True):
-        writer.writerow([repr(float(x)) if isinstance(x, float | np.floating) else x for x in row])
-    return text.getvalue()
 
 
 def git() -> tuple[str, bool | None]:
@@ -130,7 +116,7 @@ def draw_figure(
     written: dict[str, bytes] = {f"{stem}.txt": caption(figure, paper, scale).encode()}
     for name, table in tables.items():
         suffix = "" if len(tables) == 1 else f"-{name}"
-        written[f"{stem}{suffix}.csv"] = _csv(table, header).encode()
+        written[f"{stem}{suffix}.csv"] = csv_text(table, header).encode()
     with style():
         drawn = figure.draw(tables)
         for extension, said in metadata(stamp).items():

@@ -13,6 +13,7 @@ from corollary.claims import Claim, ClaimError, Derived
 from corollary.run.catalogue import derivations, papers_of
 from corollary.run.history import with_history
 from corollary.run.log import append, read_log
+from corollary.run.raw import write_raw
 from corollary.run.record import claim_record, derivation_record, now, paper_record, run_record, write
 from corollary.verdicts import Outcome, Verdict
 
@@ -93,8 +94,11 @@ def verify(
         }  # fmt: skip
         append(out, logged)
         log.append(logged)
+        data = ""
+        if store is not None:  # without one the replicates are gone
+            data = write_raw(out, claim, verdict, scale=scale, device=device, executor=executor, store=store)
         write(out, claim_record(claim, verdict, scale=scale, device=device, run=run,
-                                paper=paper_of.get(claim.name, "")))  # fmt: skip
+                                paper=paper_of.get(claim.name, ""), data=data))  # fmt: skip
         result.verdicts.append(verdict)
         report(verdict)
     write(out, run_record(run, **about, seconds=round(time.perf_counter() - started, 3)))
