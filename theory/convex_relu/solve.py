@@ -5,9 +5,11 @@
 | "interior-point" | structured interior point + active-set polish            | yes  | small and medium; 1e-9 or less  |
 | "admm"           | exact ADMM (Woodbury), then projection of the active v_p | no   | large; GPU; many β, outputs     |
 | "fista"          | FISTA with restart                                       | no   | gated, smooth losses            |
+| "newton"         | semismooth Newton on the augmented Lagrangian            | yes  | gated, smooth losses; 1e-12     |
 
-"auto": gated: FISTA to 1e-6, the interior point below; ReLU, and the hinge: the interior point where a step is cheap,
-else ADMM for the working set and the interior point on it. D="all" beyond a few hundred patterns: a working set of
+"auto": gated: Newton, where n is so large that its systems cost more than FISTA's steps, and on a GPU, FISTA to 1e-6
+and Newton below; ReLU, and the hinge: the interior point where a step is cheap, else ADMM for the working set and the
+interior point on it. D="all" beyond a few hundred patterns: a working set of
 patterns grows until no pattern of X breaks the dual constraint (`complete`).
 
 `bai` holds the paper's own methods, as written. Every route ends in the same certificate.
@@ -24,12 +26,14 @@ from corollary.arrays import Array, array_namespace, device, to_numpy
 from corollary.theory.convex_relu.certificate import Certificate, certify
 from corollary.theory.convex_relu.first_order import Memory, by_admm, by_fista
 from corollary.theory.convex_relu.interior import Candidate, Data, Report, gap_of, relative, solve_working_set
+from corollary.theory.convex_relu.newton import by_newton
 from corollary.theory.convex_relu.patterns import all_patterns, pattern_count
 from corollary.theory.convex_relu.problem import Network, Problem, check_tol, checked, network
 
-SOLVERS = ("auto", "interior-point", "admm", "fista")
+SOLVERS = ("auto", "interior-point", "admm", "fista", "newton")
 _CHEAP = 2e10  # n² d P: up to here an interior-point step takes under a second on one core, and some 30 suffice
 _SMALL = 5e7  # for a rough answer ADMM is faster from here on
+_SYSTEMS = 200  # n² over d P up to which 25 Newton systems (n³/3 each) cost less than 400 steps of FISTA (4 n d P)
 _ENOUGH = 3000
 _DIRECT = 300  # patterns up to which all of them enter the program at once
 _COMPLETE = 3000  # up to this many patterns `solve` looks whether D holds all of them
@@ -103,11 +107,11 @@ def solve(
     problem = checked(X, y, beta, D, loss, gated)
     if solver not in SOLVERS:
         raise ValueError(f"solver = {solver!r}; expected one of {', '.join(SOLVERS)}")
-    if solver == "fista" and (not gated or loss == "hinge"):
+    if solver in ("fista", "newton") and (not gated or loss == "hinge"):
         raise ValueError(
-            "solver='fista' is for gated=True; the cones of ReLU need 'admm' or 'interior-point'"
+            f"solver={solver!r} is for gated=True; the cones of ReLU need 'admm' or 'interior-point'"
             if not gated
-            else "solver='fista' needs a smooth loss; for the hinge use 'interior-point' or 'admm'"
+            else f"solver={solver!r} needs a smooth loss; for the hinge use 'interior-point' or 'admm'"
         )
     check_tol(tol)
     check_max_steps(max_steps)
@@ -137,9 +141,10 @@ def choose(problem: Problem, tol: float, solver: str) -> str:
     """What "auto" stands for: a key of `run`."""
     if solver != "auto":
         return solver
-    if problem.gated and problem.loss != "hinge":
-        return "fista then interior-point"
     (n, d), P = problem.X.shape, problem.D.shape[1]
+    if problem.gated and problem.loss != "hinge":
+        on_host = isinstance(problem.X, np.ndarray)
+        return "newton" if on_host and n * n <= _SYSTEMS * d * P else "fista then newton"
     few = n * n * d * P <= (_CHEAP if tol < 1e-4 else _SMALL)
     return "interior-point" if few else "admm then interior-point"
 
@@ -170,15 +175,28 @@ def run(chosen: str, problem: Problem, tol: float, max_steps: int, report: Repor
         return by_admm(problem, tol, max_steps, report, memory=memory)
     if chosen == "fista":
         return by_fista(problem, tol, max_steps, report, memory)
+    if chosen == "newton":
+        return _newton(problem, tol, report, memory.get("newton"), memory)
     if chosen.startswith("fista"):
         first = by_fista(problem, max(tol, 1e-6), max_steps, report, memory)
-    else:  # enough for the working set; a slow tail is not waited for
-        first = by_admm(problem, max(tol, 1e-3), min(max_steps, _ENOUGH), report, memory=memory)
+        short = any(relative(*gap_of(data, c)) > tol for data, c in zip(outputs(problem), first, strict=True))
+        return _newton(problem, tol, report, first, memory) if short else first
+    # enough for the working set; a slow tail is not waited for
+    first = by_admm(problem, max(tol, 1e-3), min(max_steps, _ENOUGH), report, memory=memory)
     found: list[Candidate] = []
     for data, guess in zip(outputs(problem), first, strict=True):
         if relative(*gap_of(data, guess, tol / 10)) > tol:
             guess = solve_working_set(data, tol / 2, report, first=_near(data, guess), guess=guess)
         found.append(guess)
+    return found
+
+
+def _newton(
+    problem: Problem, tol: float, report: Report, guesses: list[Candidate] | None, memory: Memory
+) -> list[Candidate]:
+    begin = [None] * problem.y.shape[1] if guesses is None else guesses
+    found = [by_newton(data, tol, report, guess) for data, guess in zip(outputs(problem), begin, strict=True)]
+    memory["newton"] = found
     return found
 
 
