@@ -4,6 +4,7 @@
 
 with δ_kˡ = ∂f_k/∂zˡ (Jacot, Gabriel, Hongler 2018, §4, is its definition; the sum over layers follows because ∂f_k/∂Wˡ
 is the rank-one matrix (W_std/√n_l) δ_kˡ⁺¹ aˡᵀ). The term b_std² is absent in a network without biases.
+Standard parametrisation, gradients with respect to (W_std/√n_l) Wˡ and b_std bˡ: aˡ·a′ˡ + 1 in place of the bracket.
 Cost: one forward and n_L backward passes a point, and Gram matrices; no array of the size of a Jacobian.
 """
 
@@ -14,18 +15,22 @@ from corollary.sims.common.networks import Network, Params, Trace, deltas, propa
 
 
 def empirical_ntk(
-    net: Network, params: Params, x1: Array, x2: Array | None = None, *, outputs: str = "single"
-) -> Array:
+    net: Network, params: Params, x1: Array, x2: Array | None = None, *, outputs: str = "single",
+    parametrization: str = "ntk",
+) -> Array:  # fmt: skip
     """Θ between the rows of x1 (n1, d) and x2 (n2, d), or (S, n, d); x2 = None means x1, exactly symmetric then.
 
     outputs: "single" (S, n1, n2), for networks with one output; "mean" (S, n1, n2), (1/n_L) Σ_k Θ_kk;
-    "full" (S, n1, n_L, n2, n_L). Raises ValueError for another word, or for "single" with several outputs.
+    "full" (S, n1, n_L, n2, n_L). parametrization: "ntk" or "standard". Raises ValueError for another word, or for
+    "single" with several outputs.
     """
     n_out = params.W[-1].shape[1]
     if outputs not in ("single", "mean", "full"):
         raise ValueError(f"outputs = {outputs!r}; expected 'single', 'mean' or 'full'")
     if outputs == "single" and n_out != 1:
         raise ValueError(f"the networks have {n_out} outputs; ask for outputs='mean' or outputs='full'")
+    if parametrization not in ("ntk", "standard"):
+        raise ValueError(f"parametrization is {parametrization!r}; expected 'ntk' or 'standard'")
     xp = array_namespace(x1)
     traces = [propagate(net, params, require_input(params, x1, "x1"))]
     if x2 is not None:
@@ -34,7 +39,10 @@ def empirical_ntk(
     left, right = traces[0], traces[-1]
 
     def layer_factor(l: int) -> Array:
-        gram = (net.W_std**2 / left.a[l].shape[-1]) * xp.matmul(left.a[l], xp.matrix_transpose(right.a[l]))
+        gram = xp.matmul(left.a[l], xp.matrix_transpose(right.a[l]))
+        if parametrization == "standard":
+            return gram + 1.0 if params.b else gram
+        gram = (net.W_std**2 / left.a[l].shape[-1]) * gram
         return gram + net.b_std**2 if params.b else gram
 
     def block(k: int, m: int) -> Array:

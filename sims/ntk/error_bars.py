@@ -1,4 +1,4 @@
-r"""Error bars of infinite-width kernels: Θ_n = Θ ± C/√n, with C measured at one width.
+r"""Error bars of infinite-width kernels: Θ_n = Θ ± C/√n in NTK parametrisation, with C measured at one width.
 
 The fluctuation of the empirical tangent kernel over initialisations is of order n^{-1/2} for every architecture here
 (Yang 2019; claims `yang2019`); its constant has no closed form in general, so a few small networks measure it. Beside

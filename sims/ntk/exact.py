@@ -245,10 +245,10 @@ def _branches(a, n, source, kind, arguments):
     return value, back
 
 
-def _attention(a, n, source, QK_std, W_std, b_std, nonlinearity):
+def _attention(a, n, source, QK_std, W_std, b_std, nonlinearity, V_std=1.0):
     c = a.shape[-1]
     q, q_back = _linear(a, source((c, n)), 1 / math.sqrt(c))
-    v, v_back = _linear(a, source((c, n)), 1 / math.sqrt(c))
+    v, v_back = _linear(a, source((c, n)), V_std / math.sqrt(c))
     G = QK_std / n * (q @ np.swapaxes(q, -1, -2))
     if nonlinearity == "softmax":
         e = np.exp(G - G.real.max(axis=-1, keepdims=True))

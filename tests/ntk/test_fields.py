@@ -82,35 +82,42 @@ def test_layer_norm_divides_by_the_norms_and_dropout_raises_the_diagonal():
 
 
 @guards(ntk.Attention.field)
+@pytest.mark.parametrize("standard", [{}, {"parametrization": "standard", "fan_in": 7, "width": 5}])
 @pytest.mark.parametrize("nonlinearity", ["softmax", "identity"])
-def test_attention_mixes_with_the_deterministic_scores(nonlinearity):
+def test_attention_mixes_with_the_deterministic_scores(nonlinearity, standard):
+    """A matrix adds the mixed features times its entries' variance (k/k) or, standard, its fan_in (k over variance)."""
     x = field(3)
     G = 0.3 * x.own1
     if nonlinearity == "softmax":
         G = np.exp(G) / np.exp(G).sum(axis=-1, keepdims=True)
-    k, t = (1.44 * np.einsum("ipr,ijrs,jqs->ijpq", G, A, G) for A in (x.k, x.t))
-    own = 1.44 * np.einsum("ipr,irs,iqs->ipq", G, x.own1, G) + 0.01
-    got = ntk.Attention(0.3, 1.2, 0.1, nonlinearity).field(x)
-    same(got, Field(k + 0.01, 2 * k + t + 0.01, own, own, x.shape, True))
+    k, t = (1.44 * 0.64 * np.einsum("ipr,ijrs,jqs->ijpq", G, A, G) for A in (x.k, x.t))
+    own = 1.44 * 0.64 * np.einsum("ipr,irs,iqs->ipq", G, x.own1, G) + 0.01
+    got = ntk.Attention(0.3, 1.2, 0.1, nonlinearity, V_std=0.8, **standard).field(x)
+    added = (7 / 0.64 + 5 / 1.44) * k + 1 if standard else 2 * k + 0.01
+    same(got, Field(k + 0.01, added + t, own, own, x.shape, True))
 
 
 @guards(ntk.Rnn.field)
-def test_rnn_is_the_recursion_over_time():
-    """S_t = W²E[φφ] + U²X_tt + b², Θ_t = S_t + W²E[φ'φ']Θ_{t−1} + U²Θ^X_tt, both written with erf's dual."""
+@pytest.mark.parametrize("standard", [{}, {"parametrization": "standard", "fan_in": 7, "width": 5}])
+def test_rnn_is_the_recursion_over_time(standard):
+    """S_t = W²E[φφ] + U²X_tt + b², Θ_t = S_t + W²E[φ'φ']Θ_{t−1} + U²Θ^X_tt, both written with erf's dual; standard:
+    the matrices add 5 E[φφ] and 7 X_tt, the bias 1."""
     x = field(3)
     S = T = own = np.zeros(())
     for t in range(3):
         X, TX, O = (A[..., t, t] for A in (x.k, x.t, x.own1))
         if t == 0:
             S, own, T = 0.81 * X + 0.04, 0.81 * O + 0.04, 0.81 * TX
+            added = 7 * X + 1
         else:
             E, slope = ntk.Erf().dual(own[:, None], own[None, :], S)
             S, T = 1.21 * E + 0.81 * X + 0.04, 1.21 * slope * T + 0.81 * TX
             own = 1.21 * ntk.Erf().variance(own)[0] + 0.81 * O + 0.04
-        T = T + S
+            added = 5 * E + 7 * X + 1
+        T = T + (added if standard else S)
     E, slope = ntk.Erf().dual(own[:, None], own[None, :], S)
     V = ntk.Erf().variance(own)[0][:, None, None]
-    got = ntk.Rnn(ntk.Erf(), 1.1, 0.9, 0.2).field(x)
+    got = ntk.Rnn(ntk.Erf(), 1.1, 0.9, 0.2, **standard).field(x)
     want = Field(E[..., None, None], (slope * T)[..., None, None], V, V, (), True)
     for name in ("k", "t", "own1", "own2"):  # (1 + q) ε of erf's dual on the diagonal, q < 20
         np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=1e-11, atol=1e-13)

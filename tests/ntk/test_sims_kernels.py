@@ -1,5 +1,7 @@
 """Empirical kernels and linearised descent against twins built from Jacobians."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,18 @@ def jacobian(backend, net, params, x, s):
             g = backward(net, params, f, backend.asarray(df))
             rows[i, k] = np.concatenate([backend.numpy(p)[s].ravel() for group in g for p in group])
     return rows
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_standard_kernel_divides_the_gradients_by_the_standard_deviations(backend, bias):
+    """Θ = J Jᵀ with J in ω = s w: that of `backward` over s = W_std/√n_l and b_std, weights first, as in `Params`."""
+    net, params, x1, x2 = setup(backend, bias=bias)
+    got = backend.numpy(empirical_ntk(net, params, x1, x2, parametrization="standard"))
+    s = [np.full(math.prod(W.shape[1:]), net.W_std / W.shape[2] ** 0.5) for W in params.W]
+    s = np.concatenate([*s, *(np.full(b.shape[1], net.b_std) for b in params.b)])
+    for i in range(2):
+        J1, J2 = (jacobian(backend, net, params, x, i)[:, 0] / s for x in (x1, x2))
+        np.testing.assert_allclose(got[i], J1 @ J2.T, rtol=0, atol=10 * TOLERANCE)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -82,6 +96,8 @@ def test_the_kernel_refuses_what_it_cannot_mean():
         empirical_ntk(net, params, x1)
     with pytest.raises(ValueError, match="outputs = 'sum'; expected"):
         empirical_ntk(net, params, x1, outputs="sum")
+    with pytest.raises(ValueError, match="parametrization is 'mup'; expected 'ntk'"):
+        empirical_ntk(net, params, x1, outputs="mean", parametrization="mup")
     with pytest.raises(ValueError, match=r"x2 has shape \(4, 2\)"):
         empirical_ntk(net, params, x1, x1[:, :2], outputs="mean")
 

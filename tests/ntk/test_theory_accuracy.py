@@ -112,17 +112,6 @@ def test_relu_is_as_accurate_as_its_gaps_near_pi(power):
             assert abs(got.k.item() - want) <= 20 * EPS * want, (start, float(got.k.item() / want - 1))
 
 
-def test_the_nngp_of_one_hidden_relu_layer_is_relative_to_3_eps_over_pi_minus_theta():
-    """Without a bias: the inputs' angle is known to 4 ε here, and E grows as (π − θ)³. 1e-12 down to π − θ = 1e-3."""
-    net = ntk.mlp(depth=1, activation=ntk.Relu(), W_std=2**0.5)
-    for dimension in (2, 5, 50):
-        x, y = pairs(dimension, (1.0, 0.3))
-        errors = worst_errors(net, bent(0), x, y, 1, 2**0.5, 0.0)
-        for angle, error, value, _ in list(errors)[::2]:  # every other one is the tangent kernel's
-            left = np.pi - angle
-            assert error <= (1e-12 if left >= 1e-3 else 12 * EPS / left) * value, (angle, error / value)
-
-
 SMOOTH = [(ntk.Erf(), erf_dual), (ntk.Sin(), sin_dual), (ntk.Gelu(), gelu_dual)]
 
 

@@ -23,6 +23,8 @@ NTK parametrisation z = (W_std/√fan_in) W a + b_std b, all entries of W and b 
 | Function(value, derivative)   | ElementwiseNumerical (Gauss–Hermite)          | none                                |
 | FanInSum((), (…,)), Concat    | serial(FanOut, parallel, FanInSum), …Concat   | none                                |
 | Attention, scores over d      | GlobalSelfAttention(linear_scaling=True)      | none                                |
+| parametrization="standard",   | parameterization='standard' (Dense, Conv;     | none                                |
+|   fan_in, width(s)            |   b_std=0. has a bias trained from 0)         |                                     |
 | Rnn, KernelMatrix             | none                                          | none                                |
 
 Lee et al. 2019 sum the loss over points: their η is η/N here. The dual activation of Daniely et al. 2016 is

@@ -7,11 +7,17 @@ LayerNorm  K, Θ ← K/√(qq'), Θ/√(qq'), q → 1: mean and norm over infini
            mean is 0 where the features are centred
 Dropout    each feature is kept with probability `keep` and divided by it: an input with itself at one position gets
            K/keep; other pairs have independent masks and are unchanged
-Attention  scores scaled by 1/d are deterministic, G = ζ(s K(x,x)); K' = w G K G'ᵀ + b², w = (V_std O_std)²,
+Attention  scores scaled by 1/d are deterministic, G = ζ(s K(x,x)); K' = w G K G'ᵀ + b², w = (V_std W_std)²,
            Θ' = 2w G K G'ᵀ + b² + w G Θ G'ᵀ (Hron et al. 2020, Section 3.1 and Appendix)
 Rnn        h_t = (W_std/√n) W φ(h_{t−1}) + (U_std/√m) U x_t + b_std b, φ(h_T) is passed on:
            S_t = W² E[φφ](S_{t−1}) + U² X_tt + b²,  Θ_t = S_t + W² E[φ'φ'] Θ_{t−1} + U² Θ^X_tt (Yang 2019); weights
            shared over time add nothing else, because back-propagated vectors of different times are uncorrelated
+
+Standard parametrisation (`parametrization`), where each matrix of standard deviation s adds its share over s²:
+
+Attention  Θ' = (c/V_std² + n/W_std²) w G K G'ᵀ + 1 + w G Θ G'ᵀ, c channels in, n channels of values. Queries and keys
+           add c/(their channels): of the order of the biases, 1/n below the rest, and left out
+Rnn        Θ_t = n E[φφ](S_{t−1}) + m X_tt + 1 + W² E[φ'φ'] Θ_{t−1} + U² Θ^X_tt
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from typing import Any
 from corollary.arrays import Array, array_namespace, device
 from corollary.theory.ntk.fields import Field, activated, mapped, variances
 from corollary.theory.ntk.moments import EMPIRICAL, Activation, real_number
+from corollary.theory.ntk.parametrization import bias_tangent, check_parametrization
 
 
 @dataclass(frozen=True)
@@ -130,8 +137,11 @@ class Attention:
 
     Queries and keys share one matrix, q = k: with matrices of their own the scores q·k/d of infinitely many channels
     are 0, and the softmax is the plain average. nonlinearity "softmax" (over the keys) or "identity". QK_std is the
-    factor of the scores, W_std that of values and output together. Raises TypeError or ValueError for numbers or words
-    outside these.
+    factor of the scores, W_std that of the output's matrix, V_std that of the values'; the kernels see their product.
+
+    parametrization="standard" sees both, and needs the channels `fan_in` before the layer (checked against what else
+    names them) and the channels `width` of the values: values' weights N(0, V_std²/fan_in), output's N(0,
+    W_std²/width). Raises TypeError or ValueError for numbers or words outside these, or widths missing or not needed.
     """
 
     QK_std: float = 1.0
@@ -139,9 +149,14 @@ class Attention:
     b_std: float = 0.0
     nonlinearity: str = "softmax"
     scaling: str = "1/d"
+    V_std: float = 1.0
+    parametrization: str = "ntk"
+    fan_in: int | None = None
+    width: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("QK_std", "W_std"):
+        check_parametrization(self.parametrization, fan_in=self.fan_in, width=self.width)
+        for name in ("QK_std", "W_std", "V_std"):
             real_number(name, getattr(self, name), positive=True)
         real_number("b_std", self.b_std, nonnegative=True)
         if self.scaling != "1/d":
@@ -155,14 +170,16 @@ class Attention:
     def field(self, x: Field) -> Field:
         """The field after this layer."""
         xp = array_namespace(x.k)
-        w, b2 = float(self.W_std) ** 2, float(self.b_std) ** 2
+        V2, W2, b2 = float(self.V_std) ** 2, float(self.W_std) ** 2, float(self.b_std) ** 2
+        w = V2 * W2
         G1, G2 = self._weights(x.own1), self._weights(x.own2)
 
         def mix(A: Array, left: Array, right: Array) -> Array:
             return w * xp.matmul(xp.matmul(left, A), xp.matrix_transpose(right))
 
         k = mix(x.k, G1[:, None, ...], G2[None, ...])
-        t = 2 * k + b2 + mix(x.t, G1[:, None, ...], G2[None, ...])
+        matrices = 2.0 if self.parametrization == "ntk" else (self.fan_in or 0) / V2 + (self.width or 0) / W2
+        t = matrices * k + bias_tangent(b2, self.parametrization) + mix(x.t, G1[:, None, ...], G2[None, ...])
         return x._replace(k=k + b2, t=t, own1=mix(x.own1, G1, G1) + b2, own2=mix(x.own2, G2, G2) + b2)
 
     def _weights(self, own: Array) -> Array:
@@ -177,15 +194,21 @@ class Attention:
 class Rnn:
     """A simple recurrent network over the positions, h_0 = 0; passes on φ of its last state.
 
-    Raises TypeError or ValueError unless W_std, U_std > 0 and b_std >= 0.
+    parametrization="standard" needs the channels `fan_in` before the layer and the `width` of the state: W ~ N(0,
+    W_std²/width), U ~ N(0, U_std²/fan_in), b ~ N(0, b_std²); both are checked against what else names them.
+    Raises TypeError or ValueError unless W_std, U_std > 0 and b_std >= 0, or for widths missing or not needed.
     """
 
     activation: Activation
     W_std: float = 1.0
     U_std: float = 1.0
     b_std: float = 0.0
+    parametrization: str = "ntk"
+    fan_in: int | None = None
+    width: int | None = None
 
     def __post_init__(self) -> None:
+        check_parametrization(self.parametrization, fan_in=self.fan_in, width=self.width)
         real_number("W_std", self.W_std, positive=True)
         real_number("U_std", self.U_std, positive=True)
         real_number("b_std", self.b_std, nonnegative=True)
@@ -197,17 +220,19 @@ class Rnn:
         if len(x.shape) != 1:
             raise ValueError(f"{self} runs over one spatial axis; the features before it have shape {x.shape}")
         W2, U2, b2 = float(self.W_std) ** 2, float(self.U_std) ** 2, float(self.b_std) ** 2
+        standard = self.parametrization == "standard"
+        bias, n, m = bias_tangent(b2, self.parametrization), float(self.width or 0), float(self.fan_in or 0)
         state = None
         for i in range(x.shape[0]):
             at = slice(i, i + 1)
-            now = mapped(x, lambda A, at=at: U2 * A[..., at, at], ())
-            if state is None:
-                parts = {name: getattr(now, name) + b2 for name in ("k", "own1", "own2")}
-                state = now._replace(**parts, t=parts["k"] + now.t)
-            else:
+            seen = mapped(x, lambda A, at=at: A[..., at, at], ())
+            parts = {name: U2 * getattr(seen, name) + b2 for name in ("k", "own1", "own2")}
+            own, below = (m if standard else U2) * seen.k + bias, U2 * seen.t
+            if state is not None:
                 past = activated(state, self.activation)
-                parts = {n: getattr(now, n) + W2 * getattr(past, n) + b2 for n in ("k", "own1", "own2")}
-                state = now._replace(**parts, t=parts["k"] + W2 * past.t + now.t)
+                parts = {name: part + W2 * getattr(past, name) for name, part in parts.items()}
+                own, below = own + (n if standard else W2) * past.k, below + W2 * past.t
+            state = seen._replace(**parts, t=own + below)
         assert state is not None
         return activated(state, self.activation)
 

@@ -64,7 +64,7 @@ class Conv:
             _sizes("strides", self.strides, len(self.window))
         if self.padding not in ("SAME", "VALID"):
             raise ValueError(f"padding is {self.padding!r}; expected 'SAME' or 'VALID'")
-        check_parametrization(self.parametrization, self.fan_in)
+        check_parametrization(self.parametrization, fan_in=self.fan_in)
 
     def field(self, x: Field) -> Field:
         """The field after this layer."""

@@ -96,7 +96,7 @@ def check_channels(layers: tuple[Any, ...], channels: int, positions: int) -> No
 def _walk(layers: tuple[Any, ...], width: _Width, positions: int | None) -> tuple[_Width, int | None]:
     """Width and number of positions (None: not followed through windows) after the layers."""
     for layer in layers:
-        if isinstance(layer, Dense | Conv) and layer.fan_in is not None:
+        if isinstance(layer, Dense | Conv | Attention | Rnn) and layer.fan_in is not None:
             if width.channels is None:
                 width.channels = layer.fan_in
             require_fan_in(layer, width.channels)
@@ -116,7 +116,7 @@ def _walk(layers: tuple[Any, ...], width: _Width, positions: int | None) -> tupl
                 width = same[0] if same else widths[0]
                 width.channels = value if width.channels is None else width.channels
         elif isinstance(layer, Rnn):
-            width, positions = _Width(), 1
+            width, positions = _Width(layer.width), 1
         elif isinstance(layer, _FRESH):
             width, positions = _Width(), None if isinstance(layer, Conv) else positions
         elif isinstance(layer, AvgPool):
