@@ -2,7 +2,7 @@
 
     make bench-convex-relu
 
-COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches, COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU
+COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches,gpu, COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU
 seconds for a peer, all its tolerances, imports included), COROLLARY_CAP_OURS (for one run of ours; default: the same)
 and COROLLARY_MEMORY=12 (GiB for a peer) change what is run; rows of other sizes are kept as they are in the results.
 Peers run peers/convex_relu.py in environments of their own; CRONOS, which is no package, needs COROLLARY_CRONOS, a
@@ -33,6 +33,7 @@ from typing import Any
 import convex_relu_table
 import harness
 import numpy as np
+import on_gpu
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((200, 20, 50), (200, 20, 200), (500, 50, 200), (2000, 100, 1000))
@@ -225,40 +226,32 @@ def commit() -> str:
     return done.stdout.strip()
 
 
-def gpu() -> str:
-    """What is said of the GPU part: there is none in this file, and where there is no GPU the reason is that."""
-    from corollary.arrays import namespace_for
-
-    try:
-        namespace_for("cuda")
-    except RuntimeError as missing:
-        return f"not run: {missing}"
-    return "found, but this benchmark has no GPU part"
-
-
 def main() -> None:
     known = ["x".join(map(str, size)) for size in SIZES]
-    wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches"])).split(",")
-    if unknown := set(wanted) - {*known, "batches"}:
-        sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches")
+    wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches", "gpu"])).split(",")
+    if unknown := set(wanted) - {*known, "batches", "gpu"}:
+        sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches, gpu")
     cap, memory = float(os.environ.get("COROLLARY_CAP", "1200")), float(os.environ.get("COROLLARY_MEMORY", "12"))
     rounds = int(os.environ.get("COROLLARY_ROUNDS", "3"))
     path = HERE / "results" / "convex_relu.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     before = before if before.get("format") == FORMAT else {}
     rows, batched = before.get("rows", []), before.get("batches", [])
+    fused, why = before.get("gpu", []), on_gpu.missing()
     for name in wanted:
-        for gated in (False,) if name == "batches" else (True, False):
-            if name == "batches":
+        for gated in (True, False) if name in known else (False,):
+            if name == "gpu":
+                fused = fused if why else on_gpu.convex_relu(problem(*SIZES[-1]), COLUMNS)
+            elif name == "batches":
                 batched = alone(["batches", str(rounds)], None)
             else:
                 size = SIZES[known.index(name)]
                 rows = [r for r in rows if (tuple(r["size"]), r["gated"]) != (size, gated)]
                 rows += compare(size, gated, rounds, cap, memory)
             rows.sort(key=lambda r: (r["size"][0] * r["size"][2], r["gated"]))
-            lines = convex_relu_table.table(rows, batched)
-            harness.write_results("convex_relu", lines, sorted(set(HOMES.values())), {"gpu": gpu()},
-                                  format=FORMAT, rows=rows, batches=batched)  # fmt: skip
+            lines = convex_relu_table.table(rows, batched) + on_gpu.lines(fused, why)
+            harness.write_results("convex_relu", lines, sorted(set(HOMES.values())), {}, format=FORMAT, rows=rows,
+                                  batches=batched, gpu=fused)  # fmt: skip
 
 
 if __name__ == "__main__":

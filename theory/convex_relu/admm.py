@@ -12,7 +12,7 @@ and one eigendecomposition K = Q Λ Qᵀ serves every ρ, β, target and class. 
 once more; the same K serves. Each pair (prox variable, scaled multiplier) is kept as its sum t = s + ν: for E = 2D − 1
 s = (t + E|t|)/2 and the reflection 2s − t = E|t|, so one array a cone and one pass a step. Per step O(n d P), once
 O(n² (d + P) + n³). κ = 0 drops the cones: the gated program. Batched: the columns of Y, each with its β, are separate
-programs. Portable.
+programs. Portable; CuPy arrays take the same steps in `fused_cuda`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import array_api_compat
 import numpy as np
 
 from corollary.arrays import Array, array_namespace, device, to_numpy
@@ -60,7 +61,8 @@ def factors(X: Array, D: Array, kappa: float = 1.0) -> Factors:
     XB = xp.matmul(X, Binv)
     K = 2 * xp.matmul(XB, xp.matrix_transpose(X)) * xp.matmul(D, xp.matrix_transpose(D))
     values, Q = xp.linalg.eigh((K + xp.matrix_transpose(K)) / 2)
-    DT = xp.asarray(xp.matrix_transpose(D), copy=True)
+    # by way of one axis: rows that lie side by side, which a transpose and its copy do not have
+    DT = xp.asarray(xp.reshape(xp.reshape(xp.matrix_transpose(D), (-1,)), (D.shape[1], D.shape[0])), copy=True)
     return Factors(X, DT, 2 * DT - 1, kappa, Binv, XB, xp.clip(values, 0, None), Q)
 
 
@@ -111,7 +113,12 @@ def run(
     relax: float = _RELAX,
     on_step: Callable[[State], None] | None = None,
 ) -> State:
-    """`steps` more iterations in place; Y (n, B), betas (B,). on_step(state) after each, e.g. to record."""
+    """`steps` more iterations in place; Y (n, B), betas (B,). on_step(state) after each, e.g. to record (a copy: on a
+    GPU the next step overwrites the arrays)."""
+    if array_api_compat.is_cupy_array(Y):
+        from corollary.theory.convex_relu import fused_cuda
+
+        return fused_cuda.admm_steps(f, Y, betas, loss, state, steps, relax=relax, on_step=on_step)
     xp = array_namespace(Y)
     B, _, P, d = state.p.shape
     n = Y.shape[0]

@@ -1,4 +1,4 @@
-r"""Dense networks of the ReLU family, all layers of a block of pairs at once while it is in a CPU's cache. NumPy only.
+r"""Dense networks of the ReLU family, all layers of a block of pairs at once while it is in a CPU's cache.
 
 With cosines c = K/√(qq') and τ = Θ/√(qq'), lengths leave the recursion but for one vector an input and layer: for
 V the features' second moment, q = W²V + b², α = W√V/√q, β = b/√q (α² + β² = 1), θ = arccos c and κ = 2β²/(α²+β²) of the
@@ -12,7 +12,9 @@ them.
 
 c is known to some ε and θ to ε/sin θ, which is enough away from parallel. Pairs of inputs with |c| > 0.99 go through
 the accurate steps of `layers` one by one; so does a whole block whose cosines come closer to 1 than `_least_gap` in any
-layer. What is left has an error below 1e-13 (1e-6 in float32) of √(ΘΘ').
+layer. What is left has an error below 1e-13 (1e-5 in float32) of √(ΘΘ').
+
+NumPy; CuPy arrays go to `fused_cuda`, with the same factors and accurate steps.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
+from corollary.arrays import Array, array_namespace
 from corollary.theory.ntk.inputs import Directions, pair_moments
 from corollary.theory.ntk.moments import Moments
 from corollary.theory.ntk.relu_family import _LinearPlusAbs
@@ -36,20 +40,25 @@ Whole = Callable[[slice, slice], tuple[Any, Any]]
 
 
 def applies(layers: Sequence[Any], x: Any) -> bool:
-    """Whether `x` is a NumPy array and the network is Dense layers, ntk parametrisation, and ReLU-like activations."""
-    return isinstance(x, np.ndarray) and all(
+    """Whether `x` is a NumPy or CuPy array and the network is Dense layers, ntk parametrisation, and ReLU-like
+    activations."""
+    return (isinstance(x, np.ndarray) or array_api_compat.is_cupy_array(x)) and all(
         isinstance(layer, _LinearPlusAbs) or getattr(layer, "parametrization", "") == "ntk" for layer in layers
     )
 
 
 def gram(
     layers: Sequence[Any], a: Directions, b: Directions | None, before: Any, other: Any, pairs: Through, whole: Whole
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Array, Array]:
     """K and Θ (n1, n2); b None: of a with itself, exactly symmetric.
 
     before, other: the features' second moments (n,) in front of each layer, of a and b. pairs, whole: the accurate
     steps for a list of pairs and for a block.
     """
+    if array_api_compat.is_cupy_array(a.unit):
+        from corollary.theory.ntk import fused_cuda
+
+        return fused_cuda.gram(layers, a, b, before, other, pairs, whole)
     right = a if b is None else b
     n1, n2, dtype = len(a.length), len(right.length), a.unit.dtype
     K, T = np.empty((n1, n2), dtype), np.empty((n1, n2), dtype)
@@ -94,19 +103,20 @@ def _mirror(out: np.ndarray, block: np.ndarray, rows: slice, columns: slice) -> 
     out[rows.stop : columns.stop, rows] = block[:, square:].T
 
 
-def _factors(layers: Sequence[Any], before: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...] | None]:
+def _factors(layers: Sequence[Any], before: Sequence[Array]) -> list[tuple[Array, ...] | None]:
     """(α, β), each (n,), for a Dense layer with bias, None for another layer; and last (√q,) of the output."""
-    out: list[tuple[np.ndarray, ...] | None] = []
+    xp = array_namespace(*before)
+    out: list[tuple[Array, ...] | None] = []
     for layer, V in zip(layers, before, strict=True):
         if isinstance(layer, _LinearPlusAbs) or layer.b_std == 0:
             out.append(None)
         else:
-            root = np.sqrt(layer.variance(V))
+            root = xp.sqrt(layer.variance(V))
             seen = root > 0  # a bias whose square is below the floats is none
-            pair = (np.where(seen, float(layer.W_std) * np.sqrt(V), 1), np.where(seen, float(layer.b_std), 0))
-            out.append(tuple((side / np.where(seen, root, 1)).astype(V.dtype) for side in pair))
+            pair = (xp.where(seen, float(layer.W_std) * xp.sqrt(V), 1), xp.where(seen, float(layer.b_std), 0))
+            out.append(tuple(xp.astype(side / xp.where(seen, root, 1), V.dtype) for side in pair))
     last = layers[-1].variance(before[-1])
-    return [*out, (np.sqrt(last[0] if isinstance(last, tuple) else last),)]
+    return [*out, (xp.sqrt(last[0] if isinstance(last, tuple) else last),)]
 
 
 def _least_gap(dtype: Any) -> float:
