@@ -29,6 +29,23 @@ def test_every_claim_is_whole(claim):
     assert {c.name for c in claim.uses} <= known
 
 
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
+def test_every_claim_says_what_the_paper_states_or_that_it_is_ours(claim):
+    """Beside our statement stands the paper's, or `where` says that it is ours, or read off a figure or experiment."""
+    assert claim.theorem or any(word in claim.where for word in ("ours", "igure", "experiment", "published")), (
+        claim.where
+    )
+
+
+@pytest.mark.parametrize("key", sorted(papers()))
+def test_every_paper_names_its_conventions_and_every_erratum_what_is_wrong_and_where(key):
+    """Without the version that was examined an erratum cannot be checked; without its sentence it cannot be read."""
+    entry = papers()[key]
+    assert entry.paper.conventions
+    for erratum in entry.errata:
+        assert erratum.wrong and erratum.version and erratum.printed and erratum.corrected and erratum.evidence
+
+
 def statements_beside(claim) -> int:
     """Rivals that somebody could state. That there is no order is no second one: `Order` rejects it by itself."""
     none = 0.0 if getattr(claim.kind, "by", None) is not None else 0.5

@@ -16,16 +16,30 @@ from corollary.arrays import Array, Namespace
 
 
 def separable(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> bool:
-    """X (n, T, d), Z (n, d), chosen (n,). Raises RuntimeError where the linear program is not decided."""
+    """X (n, T, d), Z (n, d), chosen (n,).
+
+    Where the program itself is left undecided (HiGHS does so once in some ten thousand), Gordan's alternative is asked:
+    there is no such W if and only if 0 is in the convex hull of the (x_{i,α_i} − x_it) z_iᵀ. Raises RuntimeError where
+    that is not decided either.
+    """
     n, T, d = X.shape
     D = X[np.arange(n), chosen][:, None, :] - X
     rows = (D[:, :, :, None] * Z[:, None, None, :])[np.arange(T) != chosen[:, None]].reshape(-1, d * d)
     found = scipy.optimize.linprog(
         np.zeros(d * d), A_ub=-rows, b_ub=-np.ones(len(rows)), bounds=(None, None), method="highs"
     )
-    if found.status not in (0, 2):
-        raise RuntimeError(f"HiGHS could not decide whether W exists (n = {n}, T = {T}, d = {d}): {found.message}")
-    return found.status == 0
+    if found.status in (0, 2):
+        return found.status == 0
+    hull = np.concatenate([rows.T, np.ones((1, len(rows)))])
+    other = scipy.optimize.linprog(
+        np.zeros(len(rows)), A_eq=hull, b_eq=np.append(np.zeros(d * d), 1.0), bounds=(0, None), method="highs"
+    )
+    if other.status not in (0, 2):
+        raise RuntimeError(
+            f"HiGHS could not decide whether W exists (n = {n}, T = {T}, d = {d}): {found.message}; nor whether 0 "
+            f"is in the hull: {other.message}"
+        )
+    return other.status == 2
 
 
 def least_dimension(point: Any, seeds: Sequence[Any], xp: Namespace) -> dict[str, Array]:
