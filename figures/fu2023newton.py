@@ -27,11 +27,14 @@ def curves(tables: Tables) -> Figure:
             np.asarray(rows["context"])[at], np.maximum(np.asarray(rows["error"])[at], 1e-12),
             color=COLOURS[list(families).index(family)], ls=("-", "--", ":")[count - 1], label=name,
         )  # fmt: skip
-    axis.set_yscale("log")
-    axis.set_ylim(1e-9, None)
+    if min(rows["error"]) < 1e-3:
+        axis.set_yscale("log")
+        axis.set_ylim(1e-9, None)
+    else:  # nothing has converged, as in Figure 5
+        axis.set_ylim(0, 1.2 * max(rows["error"]))
     axis.set_xlabel("examples in the context ($d=20$)")
     axis.set_ylabel("median squared error")
-    axis.legend(ncol=2, loc="lower left")
+    axis.legend(loc="lower left" if min(rows["error"]) < 1e-3 else "upper right")
     return fig
 
 
@@ -59,8 +62,33 @@ def similarity(tables: Tables) -> Figure:
     axes[0].plot(range(len(line)), line + shift, color="#D55E00", label="slope 1/2")
     axes[0].plot(range(len(line)), match["log2_weights"], "s", ms=3, mfc="none", mec="white", label="by weights")
     axes[0].set_ylim(-0.5, max(match["log2"]) + 0.5)
-    axes[0].legend(loc="upper left", labelcolor="white")
+    # white marks need a dark ground, and no corner of the map is free of them: above it
+    fig.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper left", ncol=3, labelcolor="white", facecolor="#3b3b54",
+        frameon=True, framealpha=1,
+    )  # fmt: skip
     fig.colorbar(image, ax=axes, shrink=0.8, label="similarity of errors")
+    return fig
+
+
+def progress(tables: Tables) -> Figure:
+    """Errors of Newton and of descent against the number of steps, one line a context length."""
+    fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.6), sharey=True)
+    for axis, (name, label) in zip(axes, (("newton", "Newton steps"), ("descent", "descent steps")), strict=True):
+        rows = tables[name]
+        contexts = list(dict.fromkeys(rows["context"]))
+        for i, n in enumerate(contexts):
+            at = np.asarray(rows["context"]) == n
+            axis.plot(
+                np.asarray(rows["steps"])[at], np.maximum(np.asarray(rows["error"])[at], 1e-12),
+                color=plt.get_cmap("viridis")(i / max(1, len(contexts) - 1)), label=str(n),
+            )  # fmt: skip
+        axis.set_xlabel(label)
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(1e-9, None)
+    axes[0].set_ylabel("median squared error ($d=20$)")
+    axes[1].set_xscale("log", base=2)
+    axes[1].legend(title="examples", ncol=2, loc="lower left")
     return fig
 
 

@@ -138,8 +138,10 @@ def stacks(tables: Tables) -> Figure:
     for i, (colour, form) in enumerate(zip(COLOURS, names, strict=False)):
         at = _column(theory, "form") == form
         if at.any():
-            axis.plot(_column(theory, "layers")[at], _column(theory, "risk")[at], color=colour, marker="_", ms=9,
-                      label=f"{names[form]}, best steps (exact)")  # fmt: skip
+            depths = _column(theory, "layers")[at]
+            cut = f", to {depths.max()} layers" if depths.max() < max(rows["layers"]) else ""  # caption: why
+            axis.plot(depths, _column(theory, "risk")[at], color=colour, marker="_", ms=9,
+                      label=f"{names[form]}, best steps (exact{cut})")  # fmt: skip
         at = _column(rows, "form") == form
         if not at.any():
             continue

@@ -1,17 +1,20 @@
 """Lu, Letey, Zavatone-Veth, Maiti, Pehlevan 2024: Asymptotic theory of in-context learning (2405.11751).
 
 One linear-attention layer fitted by ridge regression to n = τd² sampled prompts of ℓ = αd examples from k = κd tasks,
-as d → ∞. Result 1 (ridgeless) is printed; the curve with a finite ridge is derived here and contains it. Errors have
-noisy labels. Sizes of the simulations are smaller than the paper's d = 100; the bias of order 1/d is extrapolated away.
+as d → ∞. Result 1 is ridgeless; the curve with a finite ridge is derived here and contains it. Errors have noisy
+labels. Sizes of the simulations are smaller than the paper's d = 100; the bias of order 1/d is extrapolated away. Of
+the paper its abstract and code were at hand: Result 1 is quoted as the code has it.
 
     python -m corollary.paper_repro.lu2024 --figure 1
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from corollary.claims import Claim, Experiment, Figure, Paper
+from corollary.claims import Claim, Experiment, Figure, Number, Paper
 from corollary.figures import lu2024 as pictures
 from corollary.sims.icl.ridge import ridge_errors
 from corollary.theory import icl
@@ -24,6 +27,9 @@ PAPER = Paper(
     year=2024,
     arxiv="2405.11751",
     summary="Exact learning curves of linear attention: double descent in prompts, a transition in task diversity.",
+    conventions="x ~ N(0, I/d), |w|² = d, label noise ρ, in training and in the errors, which have no ½; ℓ = αd "
+    "examples a prompt, k = κd tasks, n = τd² prompts. Features H = x [(d/ℓ) Σ y_i x_iᵀ, (1/ℓ) Σ y_i²]; ridge (n/d) "
+    "λ |Γ|² beside the sum of squares. e_ICL is on new tasks, e_IDG on those of the training set.",
 )
 
 SIZES = {"smoke": (12, 16, 24), "laptop": (12, 24, 32), "paper": (25, 50, 100)}
@@ -57,15 +63,38 @@ def noiseless(tau, alpha, kappa, ridge) -> float:
     return curve(tau, alpha, kappa, 0.0, ridge)
 
 
-def limit(name: str, point: dict, where: str, margin: float, because: str, rivals: dict) -> Claim:
+CODE = "github.com/Pehlevan-Group/icl-asymptotic at commit 1252a4ffb1d39db55b00c924129c8285b73adfe2"
+RESULT = (
+    r"As released: with $x^* = (1+\rho)/\alpha$, $m^* = \mathcal M_\kappa(x^*)$, $\mathcal M_\kappa(x) = 2/\big(x + 1 "
+    r"- \tfrac1\kappa + \sqrt{(x + 1 - \tfrac1\kappa)^2 + 4x/\kappa}\big)$, as $d \to \infty$, then $\lambda \to 0$: "
+)
+BELOW = RESULT + (
+    r"for $\tau < 1$, $\mu^* = x^* \mathcal M_{\kappa/\tau}(x^*)$, $e_{ICL} \to \frac{\tau(1+x^*)}{1-\tau}\big[1 - "
+    r"\tau(1-\mu^*)^2 - \frac{x^*-\rho}{x^*}\mu^*\big] - 2\tau(1-\mu^*) + \rho + 1$."
+)
+ABOVE = RESULT + (
+    r"for $\tau > 1$, $k^* = 1/\big(1 - \kappa(\tfrac{m^*}{\kappa+m^*})^2\big)$, $e_{ICL} \to \big(k^* - "
+    r"\tfrac1{\tau-1}\big)(1+x^*)(x^*m^*)^2 + \frac{3-2\tau}{\tau-1}m^*(x^*)^2 + \big(\frac{(1+\rho)m^*}{\tau-1} + "
+    r"1\big)x^* + \frac{\rho m^*}{\tau-1} + \rho$."
+)
+
+
+def limit(
+    name: str, point: dict, where: str, margin: float, because: str, rivals: dict, theorem: str = "",
+    measured: Any = None, theory: Any = curve,
+) -> Claim:  # fmt: skip
+    """`measured`: a reading of another claim's experiment; None runs one of its own and reads e_ICL."""
+    measured = measured or Experiment(f"lu2024.{name}", ridge_errors, across(point), replicates=1024)["icl"]
     return Claim(
-        r"e_{ICL} \to \text{the asymptotic learning curve},\ " + ", ".join(f"{k}={v:g}" for k, v in point.items()),
-        Value(curve, along="d", resolution=rel(0.12), margin=rel(margin), because=because),
+        rf"e_{{{measured.name.upper()}}} \to \text{{the asymptotic learning curve}},\ "
+        + ", ".join(f"{k}={v:g}" for k, v in point.items()),
+        Value(theory, along="d", resolution=rel(0.12), margin=rel(margin), because=because),
         id=f"lu2024.{name}",
         where=where,
-        measure=Experiment(f"lu2024.{name}", ridge_errors, across(point), replicates=1024)["icl"],
+        theorem=theorem,
+        measure=measured,
         rivals=rivals,
-        checked_by=["icl.learning_curve"],
+        checked_by=["icl.learning_curve", "icl.finite_ridge"],
     )
 
 
@@ -81,17 +110,35 @@ below = limit("below-threshold", FEW, "Result 1, τ < 1", 0.08, RIDGELESS, {
     "infinitely many prompts": endless_prompts,
     "endless contexts": long_contexts,
     "noise forgotten": noiseless,
-})  # fmt: skip
+}, BELOW)  # fmt: skip
 above = limit("above-threshold", MANY, "Result 1, τ > 1", 0.08, RIDGELESS, {
     "infinitely many prompts": endless_prompts,
     "endless contexts": long_contexts,
     "noise forgotten": noiseless,
-})  # fmt: skip
-ridge = limit("finite-ridge", RIDGE, "Section 3 (finite λ: derived here)", 0.03, RIDGED, {
+}, ABOVE)  # fmt: skip
+ridge = limit("finite-ridge", RIDGE, "ours (the learning curve at finite λ; λ → 0 is Result 1)", 0.03, RIDGED, {
     "ridgeless": lambda tau, alpha, kappa, rho: curve(tau, alpha, kappa, rho, 0.0),
     "error on the training tasks": on_training_tasks,
     "noise forgotten": noiseless,
 })  # fmt: skip
+
+# --- the setting of Figure 1: κ = 1/2, ρ = 0.01; the released runs are at d = 100
+RELEASED = {"tau": 2.0, "alpha": 1.0, "kappa": 0.5, "rho": 0.01, "ridge": 0.0}
+released = limit("released-run", RELEASED, "Result 1, Figure 1 (new tasks)", 0.08, RIDGELESS, {
+    "endless prompts": endless_prompts,
+    "error on the training tasks": on_training_tasks,
+    "endless contexts": long_contexts,
+}, ABOVE)  # fmt: skip
+released_idg = limit("released-run-idg", RELEASED, "Figure 1 (training tasks; formula: ours)", 0.08, RIDGELESS, {
+    "error on new tasks": curve,
+    "endless contexts": lambda tau, kappa, rho, ridge: on_training_tasks(tau, 1e9, kappa, rho, ridge),
+    "endless prompts": lambda alpha, kappa, rho, ridge: on_training_tasks(1e9, alpha, kappa, rho, ridge),
+}, measured=released.measure.experiment["idg"], theory=on_training_tasks)  # fmt: skip
+RUN = f"pnasA1_41350339.out of {CODE}: τ = 2, α = 1, d = 100, mean of 10 runs"
+numbers = [
+    Number("e_ICL, before the limit d → ∞", RUN, 1.2785, released),
+    Number("e_IDG, before the limit d → ∞", RUN, 0.6250, released_idg),
+]
 
 
 def peaked(point, seeds, xp):
@@ -111,7 +158,8 @@ double_descent = Claim(
     r"\text{at the interpolation threshold } \tau = 1 \text{ the error peaks}",
     Order(),
     id="lu2024.double-descent",
-    where="Result 1 and Figure 2 (divergence at τ → 1)",
+    where="abstract, Figure 1",
+    theorem="Abstract: a double-descent learning curve with increasing pretraining examples.",
     measure=PEAK["pairs"],
     rivals={"no order: more prompts, as good": 0.5, "more prompts always help": 0.1},
 )
@@ -119,7 +167,9 @@ memory = Claim(
     r"\text{few tasks: the fit is better on those it has seen}",
     Order(),
     id="lu2024.task-diversity",
-    where="Section 4 (task generalisation)",
+    where="abstract, Figure 3",
+    theorem="Abstract: in the low diversity regime the model tends toward memorization of training tasks, in the high "
+    "diversity regime it achieves genuine in-context learning and generalizes beyond them.",
     measure=PEAK["diversity"],
     rivals={"no order": 0.5, "the other way round": 0.1},
 )
@@ -134,7 +184,7 @@ divergence = Claim(
     r"e_{ICL} \sim C_\pm/|1-\tau| \text{ as } \tau \to 1, \text{ from either side}",
     Rate(1.0, along="n", sequence=True, resolution=0.02, rounding=lambda n: 1e-13 * n),
     id="lu2024.divergence",
-    where="Result 1 (its poles at τ = 1), Figure 2",
+    where="ours (the poles of Result 1 at τ = 1)",
     measure=near_threshold,
     points=[{"n": 50 * 2**k, "side": side} for side in ("below", "above") for k in range(7)],
     rivals={"|1 − τ|^(−1/2)": 0.5, "|1 − τ|^(−2)": 2.0, "|1 − τ|^(−3/2)": 1.5},
@@ -190,7 +240,7 @@ def tables_1(data):
     return {"theory": theory, "measured": _measured(data["fits"], "tau")}
 
 
-def tables_2(data):
+def tables_3(data):
     fine = [float(k) for k in np.geomspace(0.1, 12, 60)]
     both = [icl.learning_curve(2.5, 1.0, k, 0.1, 0.01) for k in fine]
     theory = {"kappa": fine, "icl": [c.icl for c in both], "idg": [c.idg for c in both]}
@@ -202,11 +252,11 @@ figure_1 = Figure(
     number="1", title="Double descent in the number of prompts (ridgeless)",
     experiments={"fits": double}, tables=tables_1, draw=pictures.double_descent,
     replicates={"smoke": 4, "laptop": 12, "paper": 20}, parameters=PARAMETERS,
-    claims=[below, above, double_descent, divergence],
+    claims=[below, above, released, released_idg, double_descent, divergence],
 )  # fmt: skip
-figure_2 = Figure(
-    number="2", title="Task diversity: errors on new tasks and on those of the training set (λ = 0.01)",
-    experiments={"fits": diverse}, tables=tables_2, draw=pictures.diversity,
+figure_3 = Figure(
+    number="3", title="Task diversity: errors on new tasks and on those of the training set (λ = 0.01)",
+    experiments={"fits": diverse}, tables=tables_3, draw=pictures.diversity,
     replicates={"smoke": 4, "laptop": 12, "paper": 20}, parameters=PARAMETERS, claims=[memory, ridge],
 )  # fmt: skip
 

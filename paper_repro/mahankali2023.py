@@ -1,10 +1,7 @@
 """Mahankali, Hashimoto, Ma 2023: One Step of Gradient Descent is Provably the Optimal In-Context Learner (2307.03576).
 
 One layer of linear self-attention, v_i = (x_i, y_i), query (x_{n+1}, 0) outside the keys, trained on E(y_{n+1} − ŷ)².
-Theorem 1: for x ~ N(0, I), w ~ N(0, I) every global minimiser is one step of gradient descent; Theorem 2: for
-x ~ N(0, Λ), w ~ N(0, Λ⁻¹) one preconditioned step; Theorem 3: for nonlinear targets still a step on the linear loss.
-The paper leaves the step sizes as expectations; here they are closed forms. Here η multiplies the mean gradient (theirs
-is η/n) and the query's label is clean (theirs adds σ² to every loss). The figures are ours: they draw the theorems.
+Theorems 1 to 3: isotropic data, skewed data, nonlinear targets. The paper's step sizes are expectations; figures ours.
 
     python -m corollary.paper_repro.mahankali2023 --figure 1
 """
@@ -32,8 +29,16 @@ PAPER = Paper(
     year=2023,
     arxiv="2307.03576",
     summary="The global minimiser of the loss of one linear self-attention layer is one step of gradient descent.",
+    conventions="Loss E(y_{n+1} − ŷ)² without ½, its label noisy in the paper, clean here: σ² less. The query is no "
+    "key. η multiplies the mean gradient Xᵀy/n; theirs, η/n, the sum. Λ, Λ⁻¹: covariances of inputs and weights.",
 )
 
+RECALLED = "As recalled (beyond the abstract its wording was not compared): "
+ONE = RECALLED + (
+    r"for $x_i \sim N(0, I)$, $w \sim N(0, I)$ every global minimizer of the pre-training loss makes one step of GD, "
+    r"$\eta \sum_i y_i x_i^\top x_{n+1}$, $\eta = E[\bar w^\top X^\top y]/E\|X^\top y\|^2$, $\bar w$ ridge at "
+    r"$\sigma^2$."
+)
 TRAINING = {"steps": 200, "learning_rate": 0.03, "init": 0.4, "batch": 96}
 NOISE_OF_ADAM = (
     "training stops with noise of relative size 1.5 % in the weights (measured over seeds); K is a product of two, so "
@@ -68,6 +73,7 @@ one_step = Claim(
     Value(step, resolution=rel(0.06), margin=rel(0.005), because=NOISE_OF_ADAM),
     id="mahankali2023.one-step",
     where="Theorem 1",
+    theorem=ONE,
     measure=trained["step"],
     points={scale: [p for p in points if p["noise"] > 0] for scale, points in STEP_POINTS.items()},
     rivals={
@@ -96,7 +102,7 @@ loss_rate = Claim(
     r"\min E(\hat y - w^\top x_{n+1})^2 = \frac{d(d+1+\sigma^2)}{n+d+1+\sigma^2}",
     Rate(-1.0, along="context", curve=excess, resolution=0.05),
     id="mahankali2023.loss",
-    where="Theorem 1 (the value of the loss, not printed)",
+    where="ours (the value of the minimum in Theorem 1)",
     measure=losses,
     points=[{"d": 4, "context": n, "noise": 0.5} for n in (4, 8, 16, 32, 64)],
     replicates=1024,
@@ -125,7 +131,8 @@ global_minimum = Claim(
     r"E(\hat y_\theta - w^\top x_{n+1})^2 \ge \frac{d(d+1+\sigma^2)}{n+d+1+\sigma^2} \text{ for all weights } \theta",
     Bound(lambda d, context, noise: -excess(d, context, noise)),
     id="mahankali2023.global-minimum",
-    where="Theorem 1",
+    where="Theorem 1 (its minimum as a number is ours)",
+    theorem=ONE,
     measure=negative_loss,
     points=[{"d": 2, "context": 4, "noise": 0.5}],
     replicates=2048,
@@ -161,6 +168,8 @@ preconditioned = Claim(
     ),
     id="mahankali2023.preconditioned",
     where="Theorem 2",
+    theorem=RECALLED + r"for $x_i \sim N(0, \Lambda)$, $w \sim N(0, \Lambda^{-1})$: one step preconditioned with "
+    r"$\Lambda^{-1}$.",
     measure=Experiment("mahankali2023.skew-layers", skew_run, SKEW, replicates=256)["K"],
     rivals={
         "plain step ηI": lambda context, noise: icl.optimal_step(
@@ -198,6 +207,9 @@ nonlinear_target = Claim(
     Value(nonlinear_step, resolution=rel(0.06), margin=rel(0.01), because=NOISE_OF_ADAM + "; labels are bounded"),
     id="mahankali2023.nonlinear-target",
     where="Theorem 3",
+    theorem=RECALLED
+    + r"for $x_i \sim N(0, I)$, $y_i = f(x_i) + \epsilon_i$ and a random $f$ of rotation-invariant law, "
+    r"$f$ and $-f$ alike: still one step of GD on the linear loss.",
     measure=nonlinear_layers["step"],
     points={"smoke": NONLINEAR[:1], "laptop": NONLINEAR, "paper": NONLINEAR},
     rivals={

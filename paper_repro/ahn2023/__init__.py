@@ -5,8 +5,9 @@ entry. Theorem 1: for x ~ N(0, Σ), w ~ N(0, I) the global minimiser of one laye
 eigenvalues 1/((n+1)/n λ_i + (1/n) Σ_k λ_k). Deeper layers, w ~ N(0, Σ⁻¹): A_i = −a_i Σ⁻¹ (Theorems 3 and 4), a step in
 coordinates where the data are isotropic. Here K = −A multiplies the mean gradient Xᵀy/n; losses have no ½.
 
-Read in this order: `one_layer` (Theorem 1, rates, landscape, the released baselines), `depth` (several layers; figures
-variable-L and variable-N, with the paper's sizes at scale `paper`).
+Read in this order: `one_layer` (Theorem 1, rates, landscape, the released baselines), `depth` (several layers; Figures
+2, 6, 7, the last two with the paper's sizes at scale `paper`). Numbers of sections, figures and equations are those of
+the NeurIPS version.
 
-    python -m corollary.paper_repro.ahn2023 --figure variable-L
+    python -m corollary.paper_repro.ahn2023 --figure 7
 """

@@ -19,6 +19,9 @@ PAPER = Paper(
     year=2023,
     arxiv="2306.00297",
     summary="Minimisers of the loss of linear attention are preconditioned gradient descent, layer by layer.",
+    conventions="In-context loss E(TF_L(Z₀) − w·x^(n+1))² without ½ or label noise; TF_L is minus the last entry of "
+    "Z_L, each layer is scaled by 1/n and masks the query out of its keys. A_i multiplies the gradient of (1/2n) Σ "
+    "(w·x − y)²: K = −A_i here. Figures 6 and 7 plot the loss and its logarithm.",
 )
 
 # --- Theorem 1: the preconditioner of one layer
@@ -47,6 +50,11 @@ preconditioner = Claim(
     ),
     id="ahn2023.preconditioner",
     where="Theorem 1",
+    theorem=r"Let $x^{(i)} \sim N(0, \Sigma)$, $\Sigma = U\Lambda U^\top$, $\Lambda = \mathrm{diag}(\lambda_1, \dots, "
+    r"\lambda_d)$, and $w_\star \sim N(0, I_d)$. Up to $P_0 \leftarrow \gamma P_0$, $Q_0 \leftarrow \gamma^{-1} Q_0$, "
+    "a global minimizer of the in-context loss $f(P, Q)$ of one layer is: $P_0$ with a single entry 1, in the last "
+    r"corner, and $Q_0$ with the top left block $-U\,\mathrm{diag}\Big(\frac{1}{\frac{n+1}{n}\lambda_i + \frac1n "
+    r"\sum_k \lambda_k}\Big)U^\top$, zero elsewhere.",
     measure=Experiment("ahn2023.one-layer", layer_run, [LAYER], replicates=256)["diagonal"],
     rivals={
         "Σ⁻¹, its limit of long contexts": 1 / SPECTRUM,
@@ -70,7 +78,7 @@ same_length = Claim(
     r"\text{excess} \sim 1/n \text{ when tests are as long as the prompts of training}",
     Rate(-1.0, along="N", sequence=True, resolution=0.02),
     id="ahn2023.excess-rate",
-    where="Theorem 1 (the value of its minimum)",
+    where="ours (the value of the minimum in Theorem 1)",
     measure=excess_at,
     points=[{"N": n, "test": "same"} for n in LENGTHS],
     rivals={"n^(-1/2)": -0.5, "n^(-2)": -2.0},
@@ -80,7 +88,7 @@ long_tests = Claim(
     r"\text{excess} \sim 1/n^2 \text{ on unlimited test prompts: what is left is the bias of } K^*",
     Rate(-2.0, along="N", sequence=True, resolution=0.02),
     id="ahn2023.long-tests",
-    where="Theorem 1 (Zhang, Frei, Bartlett 2023, Theorem 4.2, in this setting)",
+    where="ours (the minimizer of Theorem 1 on longer prompts, as Zhang, Frei, Bartlett 2023 ask)",
     measure=excess_at,
     points=[{"N": n, "test": "unlimited"} for n in LENGTHS],
     rivals={"1/n, as at equal lengths": -1.0, "n^(-3/2)": -1.5},
@@ -121,7 +129,7 @@ excess_constant = Claim(
         "intercept by 0.23 % (computed from `optimal_excess`)",
     ),
     id="ahn2023.excess-constant",
-    where="Theorem 1 (its minimum, for any covariance of the weights)",
+    where="ours (the minimum of Theorem 1 for any covariance of the weights)",
     measure=scaled_risk,
     points=[{"N": n, **ANY} for n in (100, 200, 400)],
     rivals={
@@ -159,7 +167,7 @@ spurious_minima = Claim(
         because="200 steps of 0.02 leave some of the start's excess, of order 0.05² per weight",
     ),
     id="ahn2023.rank-one-minima",
-    where="Theorem 1 (says where the global minimum is, not that descent finds it from anywhere)",
+    where="ours (Theorem 1 says where the global minimum is, not that descent finds it from anywhere)",
     measure=trapped,
     points=[{"steps": 200}],
     replicates=256,
@@ -192,7 +200,10 @@ off_by_one = Claim(
     r"\text{the released descent baseline has the risk of a context of } n-1 \text{ examples}",
     Value(lambda d, context: one_step_risk(d, context - 1), resolution=rel(0.06)),
     id="ahn2023.baseline-off-by-one",
-    where="Section 5, figures (released notebooks: do_gd, do_preconditioned_gd)",
+    where="Appendix D, Figures 6 and 7 (released notebooks: do_gd, do_preconditioned_gd, do_OLS)",
+    theorem="Appendix D: losses against the number $N$ of examples in the prompt, and at $N = 20$ against the number "
+    r"of layers or steps, of the trained transformer, GD, GD preconditioned with $\Sigma^{-1}$ and least squares; "
+    "step sizes by grid search.",
     measure=released_baseline,
     points=[{"d": 3, "context": 4}],
     replicates=512,
@@ -203,7 +214,12 @@ off_by_one = Claim(
     checked_by=["icl.preconditioner"],
 )
 erratum = Erratum(
-    "Section 5, descent baselines of the figures (released notebooks)", "baselines use the n examples of the prompt",
-    "N = Z.shape[0] − 1 is already the number of examples; the slice 0 : N − 1 drops one more",
-    ["ahn2023.baseline-off-by-one"],
-)  # fmt: skip
+    where="Appendix D, Figures 6 and 7: baselines GD, preconditioned GD and least squares (released notebooks)",
+    printed="baselines that see the $N$ examples of the prompt",
+    corrected="with `N = Z.shape[0] - 1` examples in a prompt the slice is `0:N`; `0:N-1` leaves one out",
+    wrong="The baselines count the examples as the rows of the prompt less one, which is right, and then drop one "
+    "more, so that they see N − 1 examples where the transformer sees N.",
+    version="variable_L_exp.ipynb and variable_N_exp.ipynb of github.com/chengxiang/LinearTransformer at commit "
+    "b6ddc35f0f83e3f8f26e45548e94bac2adafdd50",
+    evidence=["ahn2023.baseline-off-by-one"],
+)

@@ -16,6 +16,9 @@ PAPER = Paper(
     year=2023,
     arxiv="2310.17086",
     summary="Newton's iteration needs exponentially fewer steps than descent, and attention layers can run it.",
+    conventions="Noiseless y = w·x, w ~ N(0, I), d = 20, contexts of 1 to 40 examples. S = XᵀX is not divided by n; "
+    "Newton: M₀ = αS, w_k = M_k Xᵀy; descent: w ← w + η Xᵀ(y − Xw), η = 0.01 (code). SimE: mean cosine of the errors "
+    "over contexts 1 to 40 of a sequence.",
 )
 
 
@@ -61,7 +64,9 @@ newton_convergence = Claim(
     r"\|I - M_k S\| = (1-\kappa^{-2})^{2^k}:\ \text{the log-residual doubles each step}",
     Identity(newton_remainder, residual_law),
     id="fu2023newton.newton-residual",
-    where="Section 3 (iterative Newton), Theorem 5.1",
+    where="Section 3.1 (Iterative Newton's Method; the closed form is ours)",
+    theorem=r"Iterative Newton requires $O(\log \kappa(S) + \log\log(1/\epsilon))$ steps to converge to an $\epsilon$ "
+    r"error, exponentially fewer than gradient descent.",
     measure=instances,
     rivals={"linear convergence: exponent 2k": linear_convergence, "κ⁻¹ for κ⁻²": unsquared},
     checked_by=["icl.newton", "icl.step_counts"],
@@ -99,7 +104,9 @@ descent_convergence = Claim(
     r"\text{gradient descent at its best rate leaves } \big(\tfrac{\kappa-1}{\kappa+1}\big)^k",
     Identity(descent_residual, descent_law),
     id="fu2023newton.descent-residual",
-    where="Section 3",
+    where="Section 3.1 (Gradient Descent; the constant is ours)",
+    theorem=r"GD requires $O(\kappa(S)\log(1/\epsilon))$ steps to converge to an $\epsilon$ error, $\kappa(S) = "
+    r"\lambda_{\max}(S)/\lambda_{\min}(S)$.",
     measure=instances,
     rivals={"(√κ − 1)/(√κ + 1), accelerated": accelerated, "1 − 1/κ, the rate 1/λ_max": short_rate},
     checked_by=["icl.descent", "icl.step_counts"],
@@ -137,7 +144,8 @@ printed_alpha = Claim(
         "M_1u is a rounding error, which Newton doubles each step",
     ),
     id="fu2023newton.printed-alpha",
-    where="Section 3, choice of α",
+    where="Section 3.1, choice of α",
+    theorem=r"$M_0 = \alpha S$ with $\alpha = 2/\|SS^\top\|_2$, $M_k = 2M_{k-1} - M_{k-1}SM_{k-1}$.",
     measure=instances,
     rivals={"as printed: it converges": printed(vanishes), "it halves": one_half},
     checked_by=["icl.newton"],
@@ -172,7 +180,9 @@ moment_expansion = Claim(
     r"M_2 = 4\alpha S - 6\alpha^2 S^3 + 4\alpha^3 S^5 - \alpha^4 S^7",
     Identity(second_iterate, expansion, growth=16, because="alternating sums: terms are up to 6 times their sum"),
     id="fu2023newton.moment-expansion",
-    where="Section 3, expansion of Newton's iterates in moments of S",
+    where="Section 5 and Appendix B.3",
+    theorem=r"$M_1 = 2\alpha S - 4\alpha^2 S^3$, $M_2 = 4\alpha S - 12\alpha^2 S^3 + 16\alpha^3 S^5 - 16\alpha^4 "
+    r"S^7$, and in general $M_k = \sum_{s=1}^{2^{k+1}-1} \beta_s S^s$ for some $\beta_s \in \mathbb R$.",
     measure=instances,
     rivals={"as printed: 4, −12, 16, −16": printed(printed_expansion), "all signs plus": sign_lost},
     checked_by=["icl.newton"],
@@ -207,22 +217,46 @@ relu_layers = Claim(
     Identity(by_relu_layers, by_loop, growth=4, because="sums over 12 examples in three nested layers"),
     id="fu2023newton.relu-layers",
     where="Theorem 5.1, proof",
+    theorem=r"For any $k$ there are Transformer weights such that on any in-context examples $\{x_i, y_i\}_{i=1}^n$ "
+    r"and any $x_{test}$ the prediction is $x_{test}^\top \hat w_k$, $\hat w_k = M_k X^\top y$ with $M_0 = \alpha S$ "
+    r"for some $\alpha > 0$, $M_j = 2M_{j-1} - M_{j-1}SM_{j-1}$. Hidden layers have dimension $O(d)$, the number of "
+    "layers is $k + 8$: one a Newton iteration, 3 to initialise, 5 to read out.",
     measure=instances,
     rivals={"as printed: equal value matrices": printed(equal_values), "one head alone": one_head},
     checked_by=["icl.newton_layer"],
 )
 
+TEXT = "NeurIPS 2024 version"
+CODE = "github.com/DeqingFu/transformers-icl-second-order at commit c99333c5fabfb41f2d51891b4f321030d4174bb9"
 errata = [
     Erratum(
-        "Section 3, the initial value M₀ = αS", "α = 2/‖SSᵀ‖₂",
-        "any α < 2/λ_max(S)², e.g. 1/λ_max(S)²; the authors' code takes 1/‖SSᵀ‖_F", ["fu2023newton.printed-alpha"],
+        where="Section 3.1, the initial value M₀ = αS",
+        printed=r"$\alpha = 2/\|SS^\top\|_2$",
+        corrected=r"any $\alpha < 2/\lambda_{\max}(S)^2$, e.g. $1/\lambda_{\max}(S)^2$; the released code has "
+        r"$\alpha = 1/\|SS^\top\|_F$, before its commit 52376dd $2/\|SS^\top\|_F$",
+        wrong=r"As $\|SS^\top\|_2 = \lambda_{\max}(S)^2$, the factor $1 - \alpha\lambda^2$ of the top eigendirection "
+        "is −1: its error is squared to 1 in the first step and stays there.",
+        version=f"{TEXT}; {CODE}",
+        evidence=["fu2023newton.printed-alpha"],
     ),
     Erratum(
-        "Section 3, moment expansion", "M₁ = 2αS − 4α²S³, M₂ = 4αS − 12α²S³ + 16α³S⁵ − 16α⁴S⁷",
-        "M₁ = 2αS − α²S³, M₂ = 4αS − 6α²S³ + 4α³S⁵ − α⁴S⁷", ["fu2023newton.moment-expansion"],
+        where="Section 5, before Theorem 5.1, and Appendix B.3: Newton's iterates in moments of S",
+        printed=r"$M_1 = 2\alpha S - 4\alpha^2 S^3$, $M_2 = 4\alpha S - 12\alpha^2 S^3 + 16\alpha^3 S^5 - 16\alpha^4 "
+        "S^7$",
+        corrected=r"$M_1 = 2\alpha S - \alpha^2 S^3$, $M_2 = 4\alpha S - 6\alpha^2 S^3 + 4\alpha^3 S^5 - \alpha^4 S^7$",
+        wrong=r"$M_0SM_0 = \alpha^2 S^3$ enters $M_1$ with the coefficient 4 instead of 1; in general the "
+        r"coefficients are binomial, $(-1)^{j+1}\binom{2^k}{j}\alpha^j$ of $S^{2j-1}$.",
+        version=TEXT,
+        evidence=["fu2023newton.moment-expansion"],
     ),
     Erratum(
-        "Proof of Theorem 5.1", "ReLU(s) + ReLU(−s) = s, with equal value matrices",
-        "ReLU(s) − ReLU(−s) = s: the two heads need opposite value matrices", ["fu2023newton.relu-layers"],
+        where="Section 5.1 and Appendix B.2, proof of Theorem 5.1",
+        printed=r"two heads, $\tilde Q_1^\top \tilde K_1 = I = -\tilde Q_2^\top \tilde K_2$, with equal value matrices "
+        r"$V_1 = V_2$, so that $\mathrm{ReLU}(s) + \mathrm{ReLU}(-s)$ takes the place of $s$",
+        corrected=r"$V_2 = -V_1$: $\mathrm{ReLU}(s) - \mathrm{ReLU}(-s) = s$; likewise for the heads that make $M_0$",
+        wrong="With equal value matrices the two heads add up to $|s|$, so the layer does not compute $M S M$ where "
+        "a score is negative; the theorem itself holds.",
+        version=TEXT,
+        evidence=["fu2023newton.relu-layers"],
     ),
-]  # fmt: skip
+]

@@ -1,8 +1,7 @@
-"""The algorithm curves of Figures 2, 4 and 5, the heat maps of Figures 14 and 26; no transformer in any of them.
+"""The algorithm curves of Figures 2, 4, 5, 7 and 15, the heat maps of Figure 26; no transformer in any of them.
 
-Figures 4, 5 and 14 are those of ill-conditioned data: Σ has eigenvalues 100 and 1, ten each, in a random basis a
-sequence. Our notes record their setting, not every panel: 4 is drawn as errors by number of steps, 5 as errors by
-context length, 14 as heat maps. L-BFGS (memory 10) stands for the paper's BFGS and L-BFGS.
+Figures 4 and 15 are those of ill-conditioned data: Σ has eigenvalues 100 and 1, ten each, in a random basis a sequence.
+L-BFGS (memory 10) stands for the paper's BFGS and L-BFGS.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def curves_run(point, seeds, xp):
         runs = {
             "newton": algorithms.newton(c, ks), "descent": algorithms.gradient_descent(c, js, point["rate"]),
             "lbfgs": algorithms.lbfgs(c, QUASI), "cg": algorithms.conjugate_gradients(c, QUASI),
-            "online": [algorithms.online_descent(c, 0.05 / point["spread"])],
+            "online": [algorithms.online_descent(c)],
         }  # fmt: skip
         runs = {name: np.stack(r) for name, r in runs.items()}
         for name, r in runs.items():
@@ -68,7 +67,8 @@ def curves_run(point, seeds, xp):
 
 isotropic = Experiment("fu2023newton.curves", curves_run, points(1.0), block=1)
 ill = Experiment("fu2023newton.ill-conditioned-curves", curves_run, points(100.0), block=1)
-SHOWN = {"newton": (4, 12, 20), "descent": (4, 32, 256), "lbfgs": (10, 30), "cg": (5, 20)}
+AFTER = (5, 10, 15, 20, 22, 25, 30, 35)  # examples, of Figure 2
+SHOWN = {"newton": (5, 10, 20), "descent": (4, 32, 256), "lbfgs": (10, 30), "cg": (5, 20)}
 TITLES = {"newton": "Newton", "descent": "descent", "lbfgs": "L-BFGS", "cg": "CG", "online": "online"}
 
 
@@ -77,18 +77,36 @@ def _errors(data, name: str) -> tuple[dict, np.ndarray]:
     return point, np.exp(np.mean(np.log(a[f"{name}_errors"] + 1e-30), axis=0))
 
 
-def tables_contexts(data):
+def tables_progress(data):
+    """Errors of Newton and of descent by number of steps, for several context lengths."""
+    out = {}
+    for name, i in (("newton", 0), ("descent", 1)):
+        point, mean = _errors(data, name)
+        steps = chosen(point)[i]
+        out[name] = {
+            "context": [n for n in AFTER for _ in steps], "steps": steps * len(AFTER),
+            "error": [float(v) for n in AFTER for v in mean[:, n - 1]],
+        }  # fmt: skip
+    return out
+
+
+def tables_contexts(data, shown=SHOWN):
     """Errors by context length."""
     rows = {"algorithm": [], "context": [], "error": []}
-    for name in TITLES:
+    for name in (n for n in TITLES if n in shown or n == "online"):
         point, mean = _errors(data, name)
         steps = {"newton": chosen(point)[0], "descent": chosen(point)[1]}.get(name, QUASI)
-        for k in (k for k in SHOWN.get(name, (0,)) if k <= max(steps)):
+        for k in (k for k in shown.get(name, (0,)) if k <= max(steps)):
             row = mean[steps.index(k)] if k else mean[0]
             rows["algorithm"] += [f"{TITLES[name]} {k}" if k else TITLES[name]] * len(row)
             rows["context"] += list(range(1, len(row) + 1))
             rows["error"] += [float(v) for v in row]
     return {"curves": rows}
+
+
+def tables_online(data):
+    """Errors by context length of online descent and of five Newton steps."""
+    return tables_contexts(data, {"newton": (5,)})
 
 
 def tables_steps(data):
@@ -129,14 +147,16 @@ def parameters(setting: str) -> list:
             {s: f"1 to {k}, 1 to {2**j}" for s, (k, j) in MOST.items()},
         ),
         ("Newton's α", "2/‖SSᵀ‖₂ in the text, 1/‖SSᵀ‖_F in the code", "1/λ_max(S)²"),
+        ("online descent", "η = 1/|x|²", "η = 1/|x|²"),
+        ("errors", "mean of squares", "median of squares"),
         ("quasi-Newton", "BFGS, L-BFGS", "L-BFGS, memory 10"),
     ]
 
 
 SPREAD = "eigenvalues 100 and 1, ten each, rotated"
 figure_2 = Figure(
-    number="2", title="Squared error by context length (the algorithm curves; no transformer)",
-    experiments={"curves": isotropic}, tables=tables_contexts, draw=pictures.curves, replicates=1,
+    number="2", title="Squared error by number of steps, panels (b) and (c): Newton and descent at 5 to 35 examples",
+    experiments={"curves": isotropic}, tables=tables_progress, draw=pictures.progress, replicates=1,
     parameters=parameters("identity"), claims=[newton_wins],
 )  # fmt: skip
 figure_4 = Figure(
@@ -145,17 +165,27 @@ figure_4 = Figure(
     parameters=parameters(SPREAD), claims=[newton_wins, ill_conditioned],
 )  # fmt: skip
 figure_5 = Figure(
-    number="5", title="Ill-conditioned data: squared error by context length (no transformer)",
-    experiments={"curves": ill}, tables=tables_contexts, draw=pictures.curves, replicates=1,
-    parameters=parameters(SPREAD), claims=[ill_conditioned],
+    number="5", title="Online descent and five Newton steps by context length, left panel (no LSTM, no transformer)",
+    experiments={"curves": isotropic}, tables=tables_online, draw=pictures.curves, replicates=1,
+    parameters=parameters("identity"), claims=[newton_wins],
 )  # fmt: skip
-figure_14 = Figure(
-    number="14", title="Ill-conditioned data: similarity of errors, Newton against descent, itself and L-BFGS",
-    experiments={"curves": ill}, tables=tables_similarity, draw=pictures.similarity, replicates=1,
+figure_7 = Figure(
+    number="7", title="Squared error by context length, panel (b): Newton; with descent, L-BFGS, CG, online descent",
+    experiments={"curves": isotropic}, tables=tables_contexts, draw=pictures.curves, replicates=1,
+    parameters=parameters("identity"), claims=[newton_wins],
+)  # fmt: skip
+figure_15 = Figure(
+    number="15", title="Figure 7 for ill-conditioned data",
+    experiments={"curves": ill}, tables=tables_contexts, draw=pictures.curves, replicates=1,
     parameters=parameters(SPREAD), claims=[ill_conditioned],
 )  # fmt: skip
 figure_26 = Figure(
     number="26", title="Similarity of errors: Newton against descent, itself and L-BFGS",
     experiments={"curves": isotropic}, tables=tables_similarity, draw=pictures.similarity, replicates=1,
     parameters=parameters("identity"), claims=[matching_slope, one_context],
+)  # fmt: skip
+figure_26_ill = Figure(
+    number="26 ill-conditioned", title="Figure 26 for ill-conditioned data (not a figure of the paper)",
+    experiments={"curves": ill}, tables=tables_similarity, draw=pictures.similarity, replicates=1,
+    parameters=parameters(SPREAD), claims=[ill_conditioned],
 )  # fmt: skip

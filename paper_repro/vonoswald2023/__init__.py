@@ -11,9 +11,9 @@ trained layers find them, deeper ones learn GD++, a descent on inputs that each 
     gdpp        GD++ and the spectrum of the Gram matrix; Figure 13
     sine        Figure 4: sine waves, features from an MLP (Proposition 2)
     copying     Figure 5: tokens to be paired by a softmax layer first (Proposition 3)
-    heads       Figures 11 and 12: softmax attention with one head and two
+    heads       Figure 12: softmax attention with one head and two
 
-Not reproduced: Figures 8, 14 to 16 (full transformer blocks, LayerNorm, a fixed data set).
+Not reproduced: Figures 8, 11, 14 to 16 (full transformer blocks, softmax weights, LayerNorm, seeds, a fixed data set).
 
     python -m corollary.paper_repro.vonoswald2023 --figure 2
 """

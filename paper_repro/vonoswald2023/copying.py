@@ -35,7 +35,10 @@ copies = Claim(
     r"\text{the softmax layer learns to look at the neighbour that belongs to its token}",
     Order(),
     id="vonoswald2023.copying",
-    where="Section 5, Proposition 3, Figure 5",
+    where="Section 4, Proposition 3, Figure 5",
+    theorem="Given a 1-head linear or softmax attention layer, the tokens $e_{2j} = (x_j)$, $e_{2j+1} = (0, y_j)$ "
+    "and concatenated positional encodings, one can construct $W_K$, $W_Q$, $W_V$ and $P$ such that all tokens are "
+    "transformed into ones equivalent to those required in Proposition 1.",
     measure=pairs["copy"],
     rivals={"no order: attention stays even or goes elsewhere": 0.5, "the other way round": 0.1},
 )
@@ -43,7 +46,9 @@ pairs_up = Claim(
     r"\text{so the linear layer behind it predicts; on split tokens alone } E\,\hat y\, y_q = 0 \text{ and it cannot}",
     Order(),
     id="vonoswald2023.split-tokens",
-    where="Section 5, Figure 5",
+    where="Section 4, Figure 5",
+    theorem="A two-layer Transformer on split tokens matches one step of GD, not two, once its first layer has become "
+    "sensitive to the next token; with linear layers alone it could not be trained.",
     measure=pairs["loss"],
     rivals={"no order": 0.5, "the other way round": 0.1},
     uses=[copies],

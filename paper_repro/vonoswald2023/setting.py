@@ -1,5 +1,6 @@
 """Conventions. The text says x ~ U(−1, 1)^d and L = (1/2N) Σ |Wx − y|²; the code with input_range = 1 draws
-U(−½, ½)^d and reports ½ E(ŷ − y)². The axis of Figure 2 ends at 0.2: it is the code's convention, which holds here.
+U(−½, ½)^d and reports ½ E(ŷ − y)². The axis of Figure 2 ends at 0.2, Appendix A.11 speaks of "the desired GD loss of
+0.2": it is the code's convention, which holds here. Numbers of sections and figures are those of the ICML version.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ PAPER = Paper(
     year=2023,
     arxiv="2212.07677",
     summary="Trained linear self-attention makes steps of gradient descent on the regression loss of its context.",
+    conventions="η multiplies the gradient of (1/2N) Σ |Wx_i − y_i|², γ of GD++ the Gram matrix XXᵀ, not divided by N. "
+    "Losses of one layer: ½ E(ŷ − y)², inputs U(−½, ½), as in the code (equation (5) has no ½, the text U(−1, 1)); of "
+    "stacks: no ½, Gaussian inputs. w ~ N(0, I), no noise, the query is no key.",
 )
 
 HALF_WIDTH = 0.5

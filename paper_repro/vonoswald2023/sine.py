@@ -44,7 +44,10 @@ features_help = Claim(
     r"\text{with an MLP in front, the layer regresses on learnt features: below every linear layer on } (x, 1, y)",
     Order(),
     id="vonoswald2023.sine-features",
-    where="Section 4, Proposition 2, Figure 4",
+    where="Section 3, Proposition 2, Figure 4",
+    theorem="Given a Transformer block, an MLP $m(e)$ that transforms the tokens $e_j = (x_j, y_j)$ followed by an "
+    r"attention layer, weights exist that lead to gradient descent on $\frac{1}{2N}\sum_{i=1}^N \|Wm(x_i) - y_i\|^2$: "
+    r"least-squares regression with the kernel $k(x, y) = m(x)^\top m(y)$.",
     measure=Experiment("vonoswald2023.sine-pairs", pair_run, [CLAIM], replicates=96)["features"],
     rivals={"no order": 0.5, "the other way round": 0.1},
 )

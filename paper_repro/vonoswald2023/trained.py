@@ -132,7 +132,10 @@ interpolation = Claim(
         "bottom of a quadratic lies lower",
     ),
     id="vonoswald2023.interpolation",
-    where="Section 3, Figure 2 (interpolated weights)",
+    where="Section 3, Interpolation; Figure 2",
+    theorem="A simple scaling correction of the trained weights is enough to recover the construction: the loss of "
+    r"GD, of the trained Transformer and of the interpolated weights $\theta_I = (\theta + \theta_{GD})/2$ is "
+    "identical.",
     measure=Experiment(
         "vonoswald2023.interpolation", interpolation_run,
         [{"d": 4, "context": 4, **ADAM, "steps": 400}], replicates=64, block=8,

@@ -13,6 +13,7 @@ from corollary.claims.derivations import Agreement, Step, agree, derivation, ste
 from corollary.proofs_check.icl.population_loss import isserlis
 from corollary.proofs_check.icl.wick import Poly, Prompt, dot
 from corollary.theory import icl
+from corollary.theory.icl.wishart import wishart_moment
 
 Steps = Generator[Step | Agreement, None, None]
 
@@ -45,6 +46,15 @@ def wishart_moments() -> Steps:
     )
     yield step("Σ (X S^{m−1})_ai ∂ p_r/∂x_ai = 2r p_{m+r−1}; remainder for m = 3, r = 2", cross, holds=cross == 0)
     yield isserlis()
+    sizes = [(1, 1), (2, 1), (2, 3), (5, 2), (4, 4), (9, 5)]
+    gaps = [
+        wishart_moment([1, m], N, d) - (N * d + 2 * m) * wishart_moment(m, N, d) for N, d in sizes for m in range(1, 13)
+    ]
+    yield step(
+        "one trace by zonal polynomials is one trace by parts: E p_1 p_m = (Nd + 2m) E p_m (scaling), m <= 12; gaps",
+        sorted(set(gaps)),
+        holds=not any(gaps),
+    )
 
     def derived(powers: tuple[int, ...], N: int, d: int) -> Fraction:
         prompt = Prompt(N, eye(d), eye(d), Fraction(0))

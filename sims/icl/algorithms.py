@@ -141,12 +141,14 @@ def lbfgs(c: Contexts, steps: Sequence[int], *, memory: int = 10, read: Read = r
     return out
 
 
-def online_descent(c: Contexts, eta: float) -> Array:
-    """Residuals (B, n) of one pass: w ← w + η (y_t − w·x_t) x_t, example by example."""
+def online_descent(c: Contexts, eta: float | None = None) -> Array:
+    """Residuals (B, n) of one pass: w ← w + η (y_t − w·x_t) x_t, example by example; None: η = 1/|x_t|², which leaves
+    no error on the newest."""
     xp = array_namespace(c.S)
     w, out = xp.zeros_like(c.v[:, 0, :]), []
     for t in range(c.X.shape[1]):
         x = c.X[:, t, :]
-        w = w + eta * (c.y[:, t] - xp.sum(w * x, axis=-1))[:, None] * x
+        rate = eta if eta is not None else 1 / xp.sum(x * x, axis=-1)[:, None]
+        w = w + rate * (c.y[:, t] - xp.sum(w * x, axis=-1))[:, None] * x
         out.append(xp.sum(w * c.x[:, t, :], axis=-1) - c.label[:, t])
     return xp.stack(out, axis=1)

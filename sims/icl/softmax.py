@@ -1,4 +1,4 @@
-r"""One softmax self-attention layer with h heads on the same prompts (von Oswald et al. 2023, Figures 11 and 12).
+r"""One softmax self-attention layer with h heads on the same prompts (von Oswald et al. 2023, Figure 12).
 
 ŷ = Σ_h v_hᵀ Σ_i a_hi e_i,   a_h = softmax(e_iᵀ KQ_h x_q over i),   KQ (R, h, T, d), V (R, h, T), keys without query.
 """

@@ -80,6 +80,8 @@ def test_wrong_tuples_are_noticed(monkeypatch):
     """The same for functions that return records."""
     for name, proof, spoil in (
         ("learning_curve", asymptotic.learning_curve, lambda r: r._replace(icl=1.02 * r.icl)),
+        ("learning_curve", asymptotic.finite_ridge, lambda r: r._replace(icl=1.02 * r.icl)),
+        ("learning_curve", asymptotic.finite_ridge, lambda r: r._replace(idg=1.02 * r.idg)),
         ("newton", newton.newton, lambda r: r._replace(weights=1.02 * r.weights)),
         ("gradient_descent", newton.descent, lambda r: r._replace(weights=1.02 * r.weights)),
         ("nonlinear_optimum", optimum.nonlinear, lambda r: r._replace(excess=1.02 * r.excess)),

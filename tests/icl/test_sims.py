@@ -230,6 +230,8 @@ def test_the_algorithms_solve_least_squares():
     for t in range(10):
         w = w + 0.1 * (y[0, t] - w @ X[0, t]) * X[0, t]
         assert online[0, t] == pytest.approx(w @ X[0, t + 1] - y[0, t + 1], rel=1e-12)
+    again = algorithms.Contexts(c.S, c.v, c.X, c.y, c.X, c.y)  # asked for the example just seen
+    np.testing.assert_allclose(algorithms.online_descent(again), 0, atol=1e-12)
 
 
 def test_metrics_on_known_cases():

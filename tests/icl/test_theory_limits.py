@@ -241,3 +241,10 @@ def test_bad_input_is_one_clear_error(call, error, words):
     """What was passed, what was expected."""
     with pytest.raises(error, match=words):
         call()
+
+
+@guards(icl.wishart_moment)
+@given(st.integers(1, 14), st.integers(1, 9), st.integers(1, 9))
+def test_one_trace_by_zonal_polynomials_is_one_trace_by_parts(m, n, d):
+    """E tr S tr S^m = (Nd + 2m) E tr S^m, by scaling: the left from the recursion, the right from the closed sum."""
+    assert icl.wishart_moment([1, m], n, d) == (n * d + 2 * m) * icl.wishart_moment(m, n, d)

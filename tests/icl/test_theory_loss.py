@@ -22,6 +22,7 @@ def definite(rng, d=D):
 # condition numbers near 2: heavier tails of the sampled prompts would need millions of them
 GAUSSIAN = icl.LinearTask(D, N, definite(_rng) * 0.4 + 0.6 * np.eye(D), definite(_rng) * 0.4 + 0.6 * np.eye(D), 0.3)
 UNIFORM = icl.uniform_task(D, N, 1.3, 0.2, definite(_rng))
+FOURTH = icl.LinearTask(D, N, fourth_moment=2.0)
 WEIGHTS = icl.Attention(_rng.standard_normal((D + 1, D)), _rng.standard_normal(D + 1))
 
 
@@ -43,8 +44,6 @@ def sampled(task, prompts, rng):
 @pytest.mark.parametrize("task", [GAUSSIAN, UNIFORM], ids=["gaussian", "uniform"])
 def test_the_population_loss_is_the_mean_over_sampled_prompts(task, query_in_keys):
     """Monte Carlo within 4 standard errors, which are below 0.6 % of the loss: 2 % off is seen."""
-    if query_in_keys and task is UNIFORM:
-        pytest.skip("sixth moments only for Gaussian inputs")
     # small even part: its heavy tails are what makes the mean noisy
     weights = icl.Attention(WEIGHTS.KQ * 0.4, WEIGHTS.PV * np.array([0.3, 0.3, 0.3, 1.0]))
     X, y, xq, w = sampled(task, 300_000, np.random.default_rng(5))
@@ -73,8 +72,6 @@ def test_a_layer_predicts_what_attention_sums():
 @pytest.mark.parametrize("task", [GAUSSIAN, UNIFORM], ids=["gaussian", "uniform"])
 def test_the_gradient_is_that_of_the_loss(task, query_in_keys):
     """Along random directions the loss is a quartic, so five points give its slope exactly, to rounding."""
-    if query_in_keys and task is UNIFORM:
-        pytest.skip("sixth moments only for Gaussian inputs")
     rng = np.random.default_rng(2)
     gradient = icl.population_loss_gradient(WEIGHTS, task, query_in_keys=query_in_keys)
     for _ in range(20):
@@ -88,6 +85,18 @@ def test_the_gradient_is_that_of_the_loss(task, query_in_keys):
         expected = np.sum(gradient.KQ * step.KQ) + np.sum(gradient.PV * step.PV)
         size = abs(along(1.0)) + abs(along(-1.0))
         assert abs(slope - expected) < 1e-13 * size  # a few hundred roundings of the largest value met
+
+
+@pytest.mark.parametrize("query_in_keys", [False, True])
+def test_gaussian_moments_written_out_are_gaussian_inputs(query_in_keys):
+    """m₄ = 3v², m₆ = 15v³: the loss and gradient of the Gaussian task, to rounding."""
+    plain = icl.LinearTask(D, N, 0.7 * np.eye(D), UNIFORM.weight_cov, 0.2)
+    task = icl.LinearTask(D, N, 0.7 * np.eye(D), UNIFORM.weight_cov, 0.2, 3 * 0.7**2, 15 * 0.7**3)
+    losses = [icl.population_loss(WEIGHTS, t, query_in_keys=query_in_keys) for t in (plain, task)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    slopes = [icl.population_loss_gradient(WEIGHTS, t, query_in_keys=query_in_keys) for t in (plain, task)]
+    for a, b in zip(*slopes, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(a).max())
 
 
 @guards(icl.gram_second_moment, icl.label_moment, icl.energy_gram, icl.energy_square)
@@ -237,7 +246,9 @@ def test_the_array_backends_agree(backend):
         (lambda: icl.uniform_task(2, 5, 0.0), ValueError, "half_width"),
         (lambda: icl.excess(np.eye(4), GAUSSIAN), ValueError, "expected \\(3, 3\\)"),
         (lambda: icl.population_loss(icl.Attention(np.eye(3), np.ones(4)), GAUSSIAN), ValueError, "KQ \\(3, 3\\)"),
-        (lambda: icl.population_loss(WEIGHTS, UNIFORM, query_in_keys=True), ValueError, "only for Gaussian"),
+        (lambda: icl.population_loss(WEIGHTS, FOURTH, query_in_keys=True), ValueError, "needs the sixth moment"),
+        (lambda: icl.LinearTask(3, 5, sixth_moment=15.0), ValueError, "comes with fourth_moment="),
+        (lambda: icl.LinearTask(3, 5, fourth_moment=3.0, sixth_moment=8.0), ValueError, "at least fourth_moment²/var"),
         (lambda: icl.preconditioner_weights(np.ones((2, 3))), ValueError, "expected \\(d, d\\)"),
         (lambda: WEIGHTS.predict(np.ones((4, 2)), np.ones(4), np.ones(2)), ValueError, "dimension 2"),
     ],
@@ -253,9 +264,11 @@ def test_a_task_knows_its_signal_and_kurtosis():
     """tr ΛΩ; κ₄ = h⁴/5 − 3 (h²/3)² for U(−h, h)."""
     task = icl.LinearTask(2, 5, np.diag([1.0, 2.0]), np.diag([3.0, 0.5]), 0.6)
     np.testing.assert_array_equal(task.identity, np.eye(2))
-    assert task.signal == 4.0 and task.excess_kurtosis == 0.0
+    assert task.signal == 4.0 and task.excess_kurtosis == 0.0 and task.sixth_cumulant == 0.0
     box = icl.uniform_task(2, 5, 2.0)
     assert box.input_cov[0, 0] == pytest.approx(4 / 3) and box.excess_kurtosis == pytest.approx(16 / 5 - 16 / 3)
+    # U(−2, 2): the sixth cumulant of a uniform variable of width w is w⁶/252
+    assert box.sixth_cumulant == pytest.approx(4**6 / 252, rel=1e-12)
     assert icl.uniform_task(2, 5, 2.0, noise=0.7).noise == 0.7
     assert icl.LinearTask(2, 5, 2 * np.eye(2), 3 * np.eye(2)).isotropic() == (2.0, 3.0)
     longer = task.with_context(9)

@@ -13,11 +13,10 @@ fitted with the ridge (n/d) λ |Γ|². With x* = (1 + ρ)/α and R = (1/k) Σ w 
     e_ICL = 1 + ρ − 2a₁ + (1 + x*) a₂ + (1 + x*) e_IDG (m − z m₂)/τ.
 
 e_ICL is the error on new tasks, e_IDG on the training tasks; both with a noisy label. λ → 0 is their ridgeless Result 1
-(equality with its printed form is a test); for finite λ the equation for z is the known deterministic equivalent of
-ridge regression with features of this covariance (Dobriban, Wager 2018; Hastie et al. 2022), taken over and not derived
-here: that these features, which are no linear images of independent entries, obey it too is measured (claim
-lu2024.finite-ridge). For λ = 0 it diverges like 1/|1 − τ|. Corrections are O(1/d). Traces and equality with the printed
-form: `proofs_check/icl/asymptotic.py`.
+(equality with its printed form is derived), where for τ < 1 z solves z M_κ(x* + z) = 1 − τ. For λ = 0 it diverges like
+1/|1 − τ|. Corrections are O(1/d). Derived in `proofs_check/icl/asymptotic.py`: traces, the printed form, and both
+errors at finite λ by leaving one prompt out. This rests on quadratic forms of the features x_q ⊗ h near their means, as
+they are to O(d^(−1/2)) (Bai, Zhou 2008); the claim lu2024.finite-ridge measures the outcome.
 """
 
 from __future__ import annotations

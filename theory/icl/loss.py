@@ -11,9 +11,9 @@ As w → −w changes the sign of y, the terms odd and even in w do not mix, E(�
     L_even = tr(ΛAᵀ E[GuuᵀG] A) + 2c bᵀΛAᵀE[sG]u + c² E[s²] bᵀΛb.
 
 The label is clean and there is no ½. With `query_in_keys` the sum runs over the query token too (Zhang, Frei, Bartlett
-2023; divided by N all the same), which adds (1/N) (u·x_q)(x_qᵀA x_q) to ŷ. Landscape: besides the global minima
-(u = b = 0) there are local ones at A = 0, c = 0, where b uᵀ is the best rank-one K: no training from a generic start
-is sure to find the optimum. Derived in `proofs_check/icl/population_loss.py`.
+2023; divided by N all the same), which adds (1/N) (u·x_q)(x_qᵀA x_q) to ŷ and sixth moments to the loss. Landscape:
+besides the global minima (u = b = 0) there are local ones at A = 0, c = 0, where b uᵀ is the best rank-one K: no
+training from a generic start is sure to find the optimum. Derived in `proofs_check/icl/population_loss.py`.
 """
 
 from __future__ import annotations
@@ -95,47 +95,58 @@ def population_loss_gradient(weights: Attention, task: LinearTask, *, query_in_k
 
 
 def _query_terms(A: Array, b: Array, u: Array, c: Array, task: LinearTask) -> Array:
-    """What the query token adds: (2/N) E[(uᵀΛA + c(t+σ²)bᵀ)x (u·x)(xᵀAx)] + (1/N²) E[(u·x)²(xᵀAx)²], x ~ N(0, Λ)."""
-    _gaussian(task)
+    """What the query token adds: (2/N) E[(a·x)(u·x)(xᵀAx)] + (1/N²) E[(u·x)²(xᵀAx)²], a = AᵀΛu + c(t + σ²)b.
+
+    For iid coordinates: fourth and sixth cumulants κ₄, κ₆ besides Isserlis' pairs; S the symmetric part of A."""
     xp, Λ, N = array_namespace(task.input_cov), task.input_cov, task.context
+    κ4, κ6 = task.excess_kurtosis, task.sixth_cumulant
     S = (A + xp.matrix_transpose(A)) / 2
-    v, tr = Λ @ u, xp.sum(S * Λ)
+    v, tr, s = Λ @ u, xp.sum(S * Λ), xp.sum(S * task.identity, axis=1)
     a = xp.matrix_transpose(A) @ v + c * (task.signal + task.noise) * b
     Sv = S @ v
-    cross = xp.sum(a * v) * tr + 2 * xp.sum((Λ @ a) * Sv)
+    cross = xp.sum(a * v) * tr + 2 * xp.sum((Λ @ a) * Sv) + κ4 * xp.sum(a * u * s)
     SΛ = S @ Λ
     sixth = (
         xp.sum(u * v) * (tr**2 + 2 * xp.sum(SΛ * xp.matrix_transpose(SΛ)))
         + 4 * xp.sum(v * Sv) * tr
         + 8 * xp.sum(Sv * (Λ @ Sv))
     )
+    if κ4 or κ6:  # then Λ is a multiple of I: v = Λu, tr = tr SΛ and so on carry the variance of the pair
+        uv, squares = u * v, xp.sum(S * SΛ, axis=1)
+        four = xp.sum(uv) * xp.sum(s * s) + 2 * tr * xp.sum(u * u * s) + 8 * xp.sum(u * s * Sv)
+        sixth = sixth + κ4 * (four + 4 * xp.sum(u * u * squares)) + κ6 * xp.sum(u * u * s * s)
     return 2 * cross / N + sixth / N**2
 
 
 def _query_gradient(A: Array, b: Array, u: Array, c: Array, task: LinearTask) -> tuple[Array, Array, Array, Array]:
     xp, Λ, N = array_namespace(task.input_cov), task.input_cov, task.context
+    κ4, κ6, eye = task.excess_kurtosis, task.sixth_cumulant, task.identity
     T = xp.matrix_transpose
     outer = lambda p, q: p[:, None] * q[None, :]  # noqa: E731
     S, e = (A + T(A)) / 2, task.signal + task.noise
-    v, tr = Λ @ u, xp.sum(S * Λ)
+    v, tr, s = Λ @ u, xp.sum(S * Λ), xp.sum(S * eye, axis=1)
     a = T(A) @ v + c * e * b
     Sv, Λa = S @ v, Λ @ a
-    da = v * tr + 2 * (Λ @ Sv)  # ∂ cross/∂a
+    da = v * tr + 2 * (Λ @ Sv) + κ4 * u * s  # ∂ cross/∂a
     # ∂/∂S of an expression in S is spread symmetrically over A
-    dS = xp.sum(a * v) * Λ + outer(Λa, v) + outer(v, Λa)
+    dS = xp.sum(a * v) * Λ + outer(Λa, v) + outer(v, Λa) + κ4 * eye * (a * u)[None, :]
     dv = a * tr + 2 * (S @ Λa) + A @ da
-    dA, du, db, dc = outer(v, da) + (dS + T(dS)) / 2, Λ @ dv, c * e * da, e * xp.sum(b * da)
+    dA, du, db, dc = outer(v, da) + (dS + T(dS)) / 2, Λ @ dv + κ4 * a * s, c * e * da, e * xp.sum(b * da)
     SΛ = S @ Λ
     square = xp.sum(SΛ * T(SΛ))
     uv, vSv, ΛSv = xp.sum(u * v), xp.sum(v * Sv), Λ @ Sv
     dS6 = uv * (2 * tr * Λ + 4 * Λ @ SΛ) + 4 * tr * outer(v, v) + 4 * vSv * Λ + 8 * (outer(v, ΛSv) + outer(ΛSv, v))
     du6 = 2 * v * (tr**2 + 2 * square) + 8 * tr * ΛSv + 16 * (Λ @ (S @ ΛSv))
+    if κ4 or κ6:
+        u2, squares = u * u, xp.sum(S * SΛ, axis=1)
+        du6 = du6 + 2 * κ6 * u * s * s + κ4 * (
+            2 * v * xp.sum(s * s) + 4 * tr * u * s + 8 * (s * Sv + Λ @ (S @ (u * s))) + 8 * u * squares
+        )  # fmt: skip
+        diagonal = 2 * uv * s + 2 * tr * u2 + 8 * u * Sv
+        dS6 = dS6 + 2 * κ6 * eye * (u2 * s)[None, :] + κ4 * (
+            eye * diagonal[None, :] + 2 * xp.sum(u2 * s) * Λ + 8 * outer(u * s, v) + 4 * (u2[:, None] * SΛ + SΛ * u2)
+        )  # fmt: skip
     return 2 * dA / N + (dS6 + T(dS6)) / 2 / N**2, 2 * db / N, 2 * du / N + du6 / N**2, 2 * dc / N
-
-
-def _gaussian(task: LinearTask) -> None:
-    if task.fourth_moment is not None:
-        raise ValueError("query_in_keys=True needs sixth moments of the inputs: only for Gaussian tasks")
 
 
 def _fit(weights: Attention, d: int) -> None:

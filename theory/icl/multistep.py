@@ -21,9 +21,10 @@ import numpy as np
 
 from corollary.theory.icl.checks import numbers, real_number, whole_number
 from corollary.theory.icl.tasks import LinearTask
-from corollary.theory.icl.wishart import wishart_moment
+from corollary.theory.icl.wishart import LARGEST_TRACE, wishart_moment
 
 Polynomial = list[Fraction]
+DEEPEST, DEEPEST_PLUS = 25, 3  # layers of GD and of GD++ whose best steps are searched
 
 
 class Steps(NamedTuple):
@@ -42,7 +43,7 @@ def gd_excess(etas: float | Sequence[float], task: LinearTask, gammas: float | S
 
     A number means one step. gammas are those of the layers, the last of which no longer matters.
     Raises TypeError or ValueError: a task that is not isotropic Gaussian, no steps, lists of different lengths, a
-    stack so deep that its degree passes the Wishart moments at hand (more than 20 layers of GD, 3 of GD++).
+    stack so deep that its degree passes the Wishart moments at hand (more than 40 layers of GD, 4 of GD++).
     """
     return float(_excess(*_rates(etas, gammas), task))
 
@@ -55,12 +56,19 @@ def optimal_steps(task: LinearTask, layers: int, *, tied: bool = False, plus: bo
     on Gauss nodes of μ, exact at this degree. Excess and certificate come from the rationals of `gd_excess`. The
     order of rates does not matter: untied etas of GD come back ascending. Host only. Derived in
     `proofs_check/icl/depth.py`.
-    Raises TypeError or ValueError as `gd_excess`, for layers < 1 (or more than 19, 3 of GD++); RuntimeError where no
-    start converges.
+    Raises TypeError or ValueError as `gd_excess`, for layers < 1 or more than 25 (GD), 3 (GD++): with four layers the
+    mean is that of a polynomial of degree 80, set by prompts rarer than any sample holds; four equal layers can have
+    a larger one than three (d = 2, N = 6). RuntimeError where no start converges.
     """
     from scipy.optimize import minimize
 
     layers = whole_number("layers", layers, 1, "a stack has at least one layer")
+    if layers > (DEEPEST_PLUS if plus else DEEPEST):
+        raise ValueError(
+            f"layers is {layers}; expected at most {DEEPEST_PLUS if plus else DEEPEST}: beyond, "
+            + ("rare prompts alone set the mean of GD++ (degree 3^layers − 1); gd_excess takes 4"
+               if plus else "the search loses its digits; gd_excess takes up to 40")
+        )  # fmt: skip
     v, _ = task.isotropic()
     one = task.context / (task.context + task.d + 1 + task.noise) / v
     free_gammas = (1 if tied else layers - 1) if plus and layers > 1 else 0
@@ -191,7 +199,13 @@ def _excess(etas: Sequence[float], gammas: Sequence[float], task: LinearTask) ->
     N, d = task.context, task.d
     x: Polynomial = [Fraction(0), v / N]  # λ of G as a polynomial in the eigenvalue of S
     r, D2 = [Fraction(1)], [Fraction(1)]
-    for η, γ in zip(etas, gammas, strict=True):
+    for layer, (η, γ) in enumerate(zip(etas, gammas, strict=True)):
+        degree = 2 * (len(r) - 1 + len(D2)) if η else 0
+        if degree > LARGEST_TRACE:
+            raise ValueError(
+                f"layer {layer + 1} takes the risk to degree {degree}; expected at most {LARGEST_TRACE}: 40 layers of "
+                "GD, 4 of GD++"
+            )
         moved = _times(D2, x)
         r = _times(r, _one_minus(Fraction(η), moved))
         D2 = _times(D2, _square(_one_minus(Fraction(γ), moved)))

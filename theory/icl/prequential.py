@@ -1,7 +1,7 @@
 r"""Prequential codes: next-example loss as a description length, and what training on the train risk loses instead.
 
 A learner T codes y_{i+1} with the density that it predicts from the examples 1…i; the total length in bits is
-L_preq = Σ_i −log₂ p_{θ_i}(y_{i+1} | x_{i+1}) (Elmoznino et al. 2024, eq. 2). For Bayesian linear regression with the
+L_preq = Σ_i −log₂ p_{θ_i}(y_{i+1} | x_{i+1}) (Elmoznino et al. 2024, eq. 4). For Bayesian linear regression with the
 prior w ~ N(0, Ω) it equals −log₂ of the marginal likelihood.
 
 Linear attention with K = ηI, the paper's comparison made exact: trained on the next example (prequential) it learns

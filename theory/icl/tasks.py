@@ -9,8 +9,9 @@ Statistics of a prompt: G = XᵀX/N, g = Xᵀy/N, s = |y|²/N. Their moments ent
     E[s²]                 = (1 + 2/N) [(t + σ²)² + 2 tr (ΛΩ)²] + (3κ₄/N) Σ Ω_ii²
     E[G u uᵀ G]           = (1 + 1/N) Λu uᵀΛ + (uᵀΛu/N) Λ + (κ₄/N) diag(u_i²)
 
-For Gaussian x, κ₄ = 0. For iid coordinates of variance v and fourth moment m₄ (Λ = vI), κ₄ = m₄ − 3v². By Isserlis'
-theorem; derived in `proofs_check/icl/population_loss.py`.
+For Gaussian x, κ₄ = 0. For iid coordinates of variance v and fourth moment m₄ (Λ = vI), κ₄ = m₄ − 3v², and, where the
+query is a key too, κ₆ = m₆ − 15 m₄v + 30 v³ of symmetric ones. By Isserlis' theorem; derived in
+`proofs_check/icl/population_loss.py`.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class LinearTask:
 
     input_cov = Λ, weight_cov = Ω: (d, d), positive definite; None is the identity (NumPy, or like the other one).
     noise = σ² is a variance. fourth_moment = E x_i⁴ for iid coordinates that are not Gaussian: then Λ must be a
-    multiple of the identity (see `uniform_task`); None means Gaussian inputs.
+    multiple of the identity (see `uniform_task`); None means Gaussian inputs. sixth_moment = E x_i⁶, of symmetric
+    coordinates: only `query_in_keys` losses need it.
 
     Raises TypeError or ValueError: d < 1, context < 2 (one example has no spread: its Gram matrix has rank one
     whatever d), noise < 0, covariances that are singular, not symmetric or of another shape, a fourth moment below v²
-    (impossible) or without iid coordinates.
+    (impossible) or without iid coordinates, a sixth one below m₄²/v (impossible) or without the fourth.
     """
 
     d: int
@@ -43,6 +45,7 @@ class LinearTask:
     weight_cov: Any = None
     noise: float = 0.0
     fourth_moment: float | None = None
+    sixth_moment: float | None = None
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -62,6 +65,16 @@ class LinearTask:
             if m4 < v * v * (1 - 1e-12):  # Jensen; equality for ±√v needs room for rounding
                 raise ValueError(f"fourth_moment is {m4:g}; expected at least the squared variance {v * v:g}")
             put("fourth_moment", m4)
+        if self.sixth_moment is not None:
+            m6 = real_number("sixth_moment", self.sixth_moment, positive=True)
+            if self.fourth_moment is None:
+                raise ValueError(
+                    "sixth_moment= comes with fourth_moment=, of iid coordinates; without: Gaussian inputs"
+                )
+            least = self.fourth_moment**2 / self._common_variance()
+            if m6 < least * (1 - 1e-12):  # Cauchy and Schwarz for x and x³
+                raise ValueError(f"sixth_moment is {m6:g}; expected at least fourth_moment²/variance = {least:g}")
+            put("sixth_moment", m6)
 
     def _common_variance(self) -> float:
         v = float(self.input_cov[0, 0])
@@ -83,6 +96,16 @@ class LinearTask:
     def excess_kurtosis(self) -> float:
         """κ₄ = m₄ − 3v² of the coordinates; 0 for Gaussian inputs."""
         return 0.0 if self.fourth_moment is None else self.fourth_moment - 3 * float(self.input_cov[0, 0]) ** 2
+
+    @property
+    def sixth_cumulant(self) -> float:
+        """κ₆ = m₆ − 15 m₄v + 30 v³ of the coordinates; 0 for Gaussian inputs. ValueError where m₆ is not given."""
+        if self.fourth_moment is None:
+            return 0.0
+        if self.sixth_moment is None:
+            raise ValueError("query_in_keys=True needs the sixth moment of the inputs: LinearTask(sixth_moment=E x⁶)")
+        v = float(self.input_cov[0, 0])
+        return self.sixth_moment - 15 * self.fourth_moment * v + 30 * v**3
 
     @property
     def signal(self) -> float:
@@ -109,11 +132,12 @@ class LinearTask:
 
 
 def uniform_task(d: int, context: int, half_width: float, noise: float = 0.0, weight_cov: Any = None) -> LinearTask:
-    """Coordinates iid U(−h, h), h = `half_width`: v = h²/3, m₄ = h⁴/5. Raises as `LinearTask`, and for h ≤ 0."""
+    """Coordinates iid U(−h, h), h = `half_width`: E x^{2k} = h^{2k}/(2k + 1). Raises as `LinearTask`, and for h ≤ 0."""
     h = real_number("half_width", half_width, positive=True)
     d = whole_number("d", d, 1)
     eye = np.eye(d) if weight_cov is None else identity_like(weight_cov, d)
-    return LinearTask(d, context, h * h / 3 * eye, weight_cov, noise, fourth_moment=h * h * h * h / 5)
+    m4, m6 = h * h * h * h / 5, h * h * h * h * h * h / 7
+    return LinearTask(d, context, h * h / 3 * eye, weight_cov, noise, fourth_moment=m4, sixth_moment=m6)
 
 
 def gram_second_moment(task: LinearTask, u: Array) -> Array:
