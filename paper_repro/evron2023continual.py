@@ -27,7 +27,13 @@ PAPER = Paper(
     year=2023,
     arxiv="2306.03534",
     summary="Weakly regularised continual learning is sequential max-margin: projections onto convex sets.",
-    conventions="Exponential loss summed over a task plus (λ/2)‖w − w_{t−1}‖²; κ = R‖w*‖, R = max ‖x‖.",
+    conventions="Exponential loss summed over a task plus (λ/2)‖w − w_{t−1}‖²; K_m the margin set of task m, w* the "
+    "joint max-margin solution; κ = R‖w*‖, R = max ‖x‖; F_m(w) the largest (1 − y xᵀw)₊² of task m. Theorems "
+    "are stated as recalled: only the abstract was compared with the paper's.",
+)
+POCS = (
+    "Abstract: learning with weak regularisation reduces to a sequential max-margin problem, a special case of "
+    "projections onto convex sets, with upper bounds on the forgetting for cyclic and random orderings of tasks."
 )
 
 LS = [{"L": 1e3}, {"L": 1e4}]
@@ -60,7 +66,8 @@ fejer = Claim(
     r"\|w_t - u\|^2 \le \|w_{t-1} - u\|^2 - \|w_t - w_{t-1}\|^2 \text{ for every } u \in \cap_m K_m",
     Bound(resolution=0.1, rounding=1e-10),
     id="evron2023continual.fejer",
-    where="Section 4 (projections onto convex sets)",
+    where="Section 4 (projections onto convex sets), a property of all of them",
+    theorem=POCS,
     measure=pairs["fejer"],
     rivals={"a hundredth less": scaled(0.99), "a tenth less": scaled(0.9)},
     checked_by=["attention.projections_contract"],
@@ -69,7 +76,7 @@ corner = Claim(
     r"\operatorname{dist}(w, \cap_m K_m) \le \kappa \max_m \operatorname{dist}(w, K_m)",
     Bound(resolution=0.1, rounding=1e-10),
     id="evron2023continual.regularity",
-    where="Section 4 (linear regularity), constant ours",
+    where="ours: linear regularity, with its constant",
     measure=pairs["corner"],
     rivals={"half of it": scaled(0.5), "a quarter": scaled(0.25)},
     checked_by=["attention.projections_contract"],
@@ -78,7 +85,8 @@ cyclic = Claim(
     r"\text{cyclic: } \operatorname{dist}^2(w, \cap K) \text{ shrinks by } 1 - 1/(M\kappa^2) \text{ in each cycle}",
     Bound(resolution=0.1, rounding=1e-9),
     id="evron2023continual.cyclic",
-    where="Section 4 (cyclic ordering), constant ours",
+    where="Section 4 (cyclic ordering), constant ours: those printed were not seen",
+    theorem=POCS,
     measure=pairs["cyclic"],
     rivals={"and by another hundredth": scaled(0.99), "and by another tenth": scaled(0.9)},
     uses=[fejer, corner],
@@ -89,7 +97,8 @@ randomly = Claim(
     r" \le (1 - 1/(M\kappa^2))\operatorname{dist}^2(w_t, \cap K)",
     Bound(resolution=0.1, rounding=1e-9),
     id="evron2023continual.random",
-    where="Section 4 (random ordering), constant ours; the mean over the next task is taken exactly",
+    where="Section 4 (random ordering), constant ours: those printed were not seen; the next task's mean exactly",
+    theorem=POCS,
     measure=pairs["random"],
     rivals={"and by another tenth": scaled(0.9), "and by another fifth": scaled(0.8)},
     uses=[fejer, corner],
@@ -99,7 +108,7 @@ trap = Claim(
     r"\text{the same for every next task, not on average}",
     Bound(resolution=0.1, rounding=1e-9),
     id="evron2023continual.random-needs-the-mean",
-    where="a reading that is false: a task that is solved already moves nothing",
+    where="ours: a reading that is false, as a task that is solved already moves nothing",
     measure=pairs["pathwise"],
     expected="REFUTED",
     rivals={"and by another tenth": scaled(0.9)},
@@ -109,16 +118,20 @@ forgetting = Claim(
     r"\max_m F_m \le \kappa^2 (1 - 1/(M\kappa^2))^k \text{ after } k \text{ cycles from } 0",
     Bound(resolution=0.1, rounding=1e-9),
     id="evron2023continual.forgetting",
-    where="Section 4 (forgetting, cyclic), constants ours",
+    where="Section 4 (forgetting, cyclic), constants ours: those printed were not seen",
+    theorem=POCS,
     measure=pairs["forgetting"],
     rivals={"a ten-thousandth of it": scaled(1e-4), "a hundred-thousandth": scaled(1e-5)},
     uses=[cyclic],
+    checked_by=["attention.projections_contract"],
 )
 limit = Claim(
     r"\text{the limit of the projections is not the joint max-margin } w^*:\ \|w_\infty\| > \|w^*\|",
     Order(),
     id="evron2023continual.limit-is-not-max-margin",
     where="Section 4 (the limit of the projections)",
+    theorem="The sequential max-margin iterates need not converge to the offline max-margin solution $w^*$ of all "
+    "tasks together.",
     measure=pairs["norms"],
     points=[{"kind": "random"}],
     rivals={"no order": 0.5, "in six of ten": 0.6},

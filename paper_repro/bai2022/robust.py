@@ -75,6 +75,10 @@ worst_case = Claim(
     Identity(by_vertices, by_theory, scaling=False, because="robust_objective answers in float64 whatever it is given"),
     id="bai2022.worst-case",
     where="Section 4, the robust counterpart of the hinge loss for perturbations in a box",
+    theorem=r"Adversarial training with the hinge loss and $\|\delta_k\|_\infty \le \epsilon$ is bounded by the convex "
+    r"program $\min \sum_k (1 - y_k\sum_i d_{ik}x_k^\top(v_i - w_i) + \epsilon\|\sum_i d_{ik}(v_i - w_i)\|_1)_+ + "
+    r"\beta\sum_i(\|v_i\| + \|w_i\|)$ over $v_i, w_i$ with $(2D_i - I)Xv_i \ge \epsilon\|v_i\|_1$, "
+    r"$(2D_i - I)Xw_i \ge \epsilon\|w_i\|_1$.",
     measure=Experiment("bai2022.boxes", EachSeed(draw), [{"n": 8, "d": 3}], replicates=32, source=draw),
     rivals={
         "ε times the sum of the neurons' norms": apart,
@@ -110,7 +114,7 @@ perturbed = Claim(
     r"\ \text{a robustly feasible } v\ne0 \text{ has a pattern of the clean data}",
     Bound(resolution=0.35),
     id="bai2022.perturbed-patterns",
-    where="Section 4, where patterns of perturbed data are sampled",
+    where="ours: Section 4 samples patterns of perturbed data as well",
     measure=enlarged,
     points=[{"n": 4, "d": 2, "radius": 0.2}],
     replicates=128,
@@ -156,7 +160,7 @@ buys = Claim(
     r"\text{under PGD the robust program's network has the smaller hinge loss}",
     Order(),
     id="bai2022.robust-under-attack",
-    where="Section 5, adversarial accuracy",
+    where="Section 5, an experiment (adversarial accuracy)",
     measure=under_attack,
     points=[{"n": 6, "d": 9, "radius": 0.15}],
     replicates=256,

@@ -11,6 +11,13 @@ from corollary.verdicts import Bound, Value, probability, rel, scaled
 
 FRESH = 4000  # new directions: the violation is measured to 1/√4000 of its own square root
 LEVEL = 0.3
+CAMPI_GARATTI = (  # "The exact feasibility of randomized solutions of uncertain convex programs"
+    "Campi & Garatti 2008: a convex program with a linear objective in $d$ variables, feasible and with a unique "
+    "solution $x^*_N$ for any $N$ sampled constraints: the probability $V$ that a further one is violated has "
+    r"$P(V(x^*_N) > \xi) \le \sum_{i=0}^{d-1}\binom{N}{i}\xi^i(1-\xi)^{N-i}$. Here $d = n + 1$: $\nu$ and the value. "
+    r"As recalled, Bai et al. have $P(V > \xi) \le \psi$ for "
+    r"$N \ge \min\{\tfrac{n+1}{\psi\xi} - 1,\ \tfrac2\xi(n + 1 - \log\psi)\}$."
+)
 
 
 def scenario(n, d, N, rng, tol=1e-5):
@@ -39,6 +46,7 @@ mean_violation = Claim(
     Value(mean_bound, resolution=rel(0.3), side="at most"),
     id="bai2022.mean-violation",
     where="The theorem on the number of samples of the SCP, here by the sharper bound of Campi & Garatti 2008",
+    theorem=CAMPI_GARATTI,
     measure=scenarios["violation"],
     points={"smoke": points["smoke"][:1], "laptop": points["laptop"][:3], "paper": points["paper"]},
     rivals={
@@ -56,6 +64,7 @@ tail_bound = Claim(
     ),
     id="bai2022.violation-tail",
     where="The theorem on the number of samples of the SCP, here by the binomial tail of Campi & Garatti 2008",
+    theorem=CAMPI_GARATTI,
     measure=scenarios["above"],
     points=points["smoke"][:1],
     replicates=1024,
@@ -79,7 +88,7 @@ never_below = Claim(
     r"p^* \le p_N",
     Bound(resolution=0.35),
     id="bai2022.scp-above",
-    where="The sampled convex program, against the network's own optimum",
+    where="ours: the sampled convex program against the network's own optimum",
     measure=above_optimum,
     points=[{"n": 6, "d": 2, "N": 40}],
     replicates=256,

@@ -24,6 +24,17 @@ PAPER = Paper(
     year=2020,
     arxiv="2002.10553",
     summary="Two-layer ReLU networks with weight decay are convex programs over the activation patterns of the data.",
+    conventions="Losses are sums over points, no 1/n: squared ½‖f − y‖²; β/2 (‖U‖² + ‖a‖²) ⇔ β Σ (‖v_i‖ + ‖w_i‖), "
+    "their second layer α is a. D_i = diag(1[X g_i ≥ 0]), r = rank X, p* the optimum over all patterns. "
+    "Theorem 1 is given as later work quotes it.",
+)
+THEOREM_1 = (
+    r"The convex program (8), $\min \tfrac12\|\sum_{i=1}^P D_iX(v_i - w_i) - y\|^2 + \beta\sum_i(\|v_i\| + \|w_i\|)$ "
+    r"over $(2D_i - I)Xv_i \ge 0$, $(2D_i - I)Xw_i \ge 0$, and the non-convex problem (2), "
+    r"$\min \tfrac12\|\sum_{j=1}^m (Xu_j)_+\alpha_j - y\|^2 + \tfrac\beta2\sum_j(\|u_j\|^2 + \alpha_j^2)$, "
+    r"have identical optimal values where $m \ge m^*$, the number of nonzero $v_i$ and $w_i$, at most $n + 1$. "
+    r"One of (2) with $m^*$ neurons follows from one of (8): $u = v_i/\sqrt{\|v_i\|}$, $\alpha = \sqrt{\|v_i\|}$; "
+    r"$u = w_i/\sqrt{\|w_i\|}$, $\alpha = -\sqrt{\|w_i\|}$."
 )
 
 
@@ -76,6 +87,7 @@ mapping = Claim(
     Identity(convex_objective, mapped_objective),
     id="pilanci2020.mapping",
     where="Theorem 1, eq. 8 and the mapping after it",
+    theorem=THEOREM_1,
     measure=feasible,
     rivals={
         "u = v, a = ±1 (not balanced)": lambda X, y, G: network_objective(X, y, G, power=0.0),
@@ -103,6 +115,8 @@ pattern_count = Claim(
     Identity(counted, predicted, scaling=False, because="whole numbers, the same in every precision"),
     id="pilanci2020.pattern-count",
     where="The number of hyperplane arrangements (Cover 1965)",
+    theorem=r"Cover 1965: $n$ points in general position in $\mathbb{R}^r$ have $2\sum_{k=0}^{r-1}\binom{n-1}{k}$ "
+    r"dichotomies by hyperplanes through the origin. Pilanci & Ergen: $P \le 2r(e(n-1)/r)^r$, $r$ the rank of $X$.",
     measure=Experiment(
         "pilanci2020.data", EachSeed(draw_data),
         [{"n": 6, "d": 2, "r": 2}, {"n": 8, "d": 3, "r": 3}, {"n": 7, "d": 5, "r": 3}], replicates=32, source=draw_data,
@@ -153,6 +167,7 @@ never_below = Claim(
     Bound(lambda instance: -optimum(instance).certificate.dual, resolution=0.15),
     id="pilanci2020.never-below",
     where="Theorem 1",
+    theorem=THEOREM_1,
     measure=ends["negative"],
     rivals={
         "p* of 2 sampled patterns": lambda instance: -optimum(instance, 2).certificate.dual,
@@ -180,7 +195,8 @@ reached = Claim(
     r"\min_{10 \text{ runs}} L(f_{U,a})+\tfrac\beta2(\|U\|_F^2+\|a\|^2) \le 1.01\,p^* \text{ on tiny problems}",
     Bound(0.01, resolution=0.25),
     id="pilanci2020.reached",
-    where="Theorem 1, Figure 1",
+    where="Theorem 1, Figure 1; the numbers of runs and neurons ours",
+    theorem=THEOREM_1,
     measure=restarts["excess"],
     rivals={
         "to seven digits every time": 1e-7,
@@ -240,6 +256,7 @@ strong_duality = Claim(
     ),
     id="pilanci2020.strong-duality",
     where="Theorem 1 (its proof: strong duality of the semi-infinite dual)",
+    theorem=THEOREM_1,
     measure=duality,
     points=[{"n": 6}],
     replicates=256,
@@ -262,7 +279,7 @@ critical = Claim(
              because="active-set least squares on rows that may be nearly parallel; its tolerances are absolute, "
              "so float32 input is answered in float64"),
     id="pilanci2020.critical-beta",
-    where="The dual's constraint at ν₀ = −∂L(0)",
+    where="ours: the dual's constraint at ν₀ = −∂L(0)",
     # of 9 rows one draw in 30 lies in a half-plane, and there the linear model is right; of 24, one in 350 000
     measure=Experiment(
         "pilanci2020.plane", EachSeed(draw_plane),

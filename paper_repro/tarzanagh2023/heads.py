@@ -20,11 +20,18 @@ trained = Experiment(
 valid = (
     "runs that settled: no attention between 1e-6 and 1e-3, some below, the program feasible (as in the official code)"
 )
+PREDICTED = (
+    r"With a nonlinear head, if the softmax keeps the tokens $O_i$ and loses the others, $W(k) \approx W^{fin} + "
+    r"C(k)\,W^{svm}$: $W^{svm}$ has the least norm with $(x_{it} - x_{i\tau})^\top W z_i = 0$ for $t, \tau \in O_i$, "
+    r"$\ge 1$ for $t \in O_i$, $\tau \notin O_i$; $W^{fin}$ the least with $(x_{it} - x_{i\tau})^\top W z_i = "
+    r"\log(s_{it}/s_{i\tau})$ for $t, \tau \in O_i$. It is a proposal with experiments, not a theorem."
+)
 against_single = Claim(
     r"1 - \cos(W,\ W^{fin} + C\,W^{svm}) < 1 - \cos(W,\ W^{mm} \text{ of the top tokens})",
     Order(0.6),
     id="tarzanagh2023.several-tokens",
     where="Section 6 (nonlinear heads), an experiment",
+    theorem=PREDICTED,
     measure=trained["to_single"],
     given=valid,
     rivals={"no order": 0.5, "the other order, in six of ten": 0.4},
@@ -35,6 +42,7 @@ against_direction = Claim(
     Order(),
     id="tarzanagh2023.finite-part",
     where="Section 6 (nonlinear heads), an experiment: the finite part counts",
+    theorem=PREDICTED,
     measure=trained["to_direction"],
     given=valid,
     rivals={"no order": 0.5, "in six of ten": 0.6},

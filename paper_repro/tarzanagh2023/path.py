@@ -8,7 +8,7 @@ import numpy as np
 
 from corollary.claims import Claim, Experiment, Figure
 from corollary.figures import tarzanagh2023 as pictures
-from corollary.paper_repro.tarzanagh2023.setting import target
+from corollary.paper_repro.tarzanagh2023.setting import PATH_OF_KQ, target
 from corollary.sims.attention import experiments as sim
 from corollary.verdicts import Value, median
 
@@ -44,8 +44,7 @@ nuclear = Claim(
     Value(2.0, of=median, margin=0.05, resolution=0.1, because=LEFT),
     id="tarzanagh2023.path-nuclear",
     where="Section 3 (regularisation path of K and Q), the rate ours",
-    theorem=r"With $W = KQ^\top$ and $(\|K\|_F^2 + \|Q\|_F^2)/2 \le R$, the distance of $KQ^\top/R$ from the "
-    r"normalised solutions of the nuclear-norm SVM vanishes as $R\to\infty$.",
+    theorem=PATH_OF_KQ,
     measure=over_kq["halved"],
     rivals={"gap ~ R^(−1/2)": 2**0.5, "gap ~ R^(−3/2)": 2**1.5, "it does not close: the Frobenius solution": 1.0},
     checked_by=["attention.nuclear_duality"],

@@ -50,10 +50,17 @@ local = Claim(
           because="a run that has not left its first tokens after 1500 steps counts as it stands"),
     id="tarzanagh2023.locally-optimal",
     where="Section 5, Definition 2",
+    theorem=r"Tokens $\alpha$ are locally optimal if $\gamma_{i\alpha_i} > \gamma_{it}$ for all support tokens "
+    r"$t \in T_i$, those with $(x_{i\alpha_i} - x_{it})^\top W^{mm}_\alpha z_i = 1$; directions that are not locally "
+    "optimal are no limits of the regularisation path.",
     measure=choices["ok"],
     rivals={"as often as not": 0.5, "four of five": 0.8},
 )  # fmt: skip
 
+EQUAL_SCORES = (
+    r"If in every sequence all tokens but the optimal one have equal scores, descent on $W$ with step $\eta \le 1/L_W$ "
+    r"has $\|W(k)\| \to \infty$ and $W(k)/\|W(k)\|_F \to W^{mm}/\|W^{mm}\|_F$ from any start."
+)
 equal = Experiment(
     "tarzanagh2023.equal-scores", partial(selection.equal_scores, target=target), [{**BAR, "d": 10, "steps": 1000}],
     replicates=512, source=selection.equal_scores,
@@ -64,8 +71,7 @@ global_choice = Claim(
           because="1000 normalised steps from W = 0, where the theorem speaks of the limit"),
     id="tarzanagh2023.global-under-equal-scores",
     where="Section 4 (global convergence), the assumption on scores",
-    theorem=r"If in every sequence all tokens but the optimal one have equal scores, descent on $W$ with step "
-    r"$\eta \le 1/L_W$ has $\|W(k)\| \to \infty$ and $W(k)/\|W(k)\|_F \to W^{mm}/\|W^{mm}\|_F$ from any start.",
+    theorem=EQUAL_SCORES,
     measure=equal["is_global"],
     rivals={"as with random scores at d = 4": 0.65, "as with random scores at d = 6": 0.8},
 )  # fmt: skip
@@ -74,6 +80,7 @@ global_direction = Claim(
     Bound(0.01, delta=0.05, resolution=0.1),
     id="tarzanagh2023.direction-under-equal-scores",
     where="Section 4 (global convergence), the number ours",
+    theorem=EQUAL_SCORES,
     measure=equal["turn"],
     rivals={"at most 0.0005": 0.0005, "at most 0.001": 0.001},
     uses=[global_choice],
@@ -91,7 +98,9 @@ wider = Claim(
     r"\text{more dimensions, more global choices: P(global) at } d = 20 \text{ above } d = 3",
     Order(),
     id="tarzanagh2023.wider-is-global",
-    where="Section 4, global against local convergence (bars)",
+    where="Section 4, global against local convergence (bars), an experiment",
+    theorem="Abstract: over-parameterisation catalyses global convergence by ensuring the feasibility of the SVM and "
+    "a benign optimisation landscape without stationary points.",
     measure=Experiment("tarzanagh2023.wide-and-narrow", wide_and_narrow, [{**BAR, "wide": 20, "narrow": 3}],
                        replicates=512)["pair"],
     rivals={"no order": 0.5, "in six of ten": 0.6},

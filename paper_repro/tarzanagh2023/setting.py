@@ -20,6 +20,11 @@ PAPER = Paper(
     "Theorems are stated as recalled: their wording was not compared with the paper's.",
 )
 
+PATH_OF_KQ = (
+    r"With $W = KQ^\top$ and $(\|K\|_F^2 + \|Q\|_F^2)/2 \le R$, the distance of $KQ^\top/R$ from the normalised "
+    r"solutions of the nuclear-norm SVM vanishes as $R\to\infty$ along the regularisation path. For descent on $K$ and "
+    "$Q$ the paper has experiments only."
+)
 PLACE = {"n": 6, "T": 8, "d": 10, "rate": 0.1}  # of the paper's local-convergence experiment
 
 

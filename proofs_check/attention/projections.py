@@ -17,10 +17,11 @@ from corollary.theory import attention
 Steps = Generator[Step | Agreement, None, None]
 
 
-@derivation(of=(attention.contraction, attention.sequential_max_margin), method="rational")
+@derivation(of=(attention.contraction, attention.sequential_max_margin, attention.forgetting), method="rational")
 def projections_contract() -> Steps:
     """‖w − u‖² = ‖P − u‖² + ‖w − P‖² + 2⟨w − P, P − u⟩, the last ≥ 0; w + δw* is in ∩K for δ = max (1 − bᵀw)₊ ≤
-    R max dist(w, K_m): dist ≤ κ max dist. A cycle gives dist²(w, K_m) ≤ (Σ steps)² ≤ M Σ steps²: factor 1 − 1/(Mκ²)."""
+    R max dist(w, K_m): dist ≤ κ max dist. A cycle gives dist²(w, K_m) ≤ (Σ steps)² ≤ M Σ steps²: factor 1 − 1/(Mκ²).
+    F_m ≤ R² dist²(w, K_m), so k cycles from 0 leave F_m ≤ R²‖w*‖²(1 − 1/(Mκ²))^k."""
     w, P, u = (sp.Matrix(sp.symbols(f"{s}1:4")) for s in "wPu")
     identity = sp.expand((w - u).dot(w - u) - (P - u).dot(P - u) - (w - P).dot(w - P) - 2 * (w - P).dot(P - u))
     yield step("Fejér: the identity's remainder", identity, holds=identity == 0)
@@ -37,6 +38,13 @@ def projections_contract() -> Steps:
     after = sp.simplify(D - (D / κ**2) / M - D * (1 - 1 / (M * κ**2)))  # Σ steps² ≥ max dist²/M ≥ D/(κ²M)
     yield step("D − D/(Mκ²) − D(1 − 1/(Mκ²)); random order: mean ≥ max/M, the same", after, holds=after == 0)
 
+    missing = sp.expand((1 - b.dot(w)) - (b.dot(P - w) - (b.dot(P) - 1)))
+    yield step("1 − bᵀw = bᵀ(P − w) − (bᵀP − 1) ≤ ‖b‖ dist(w, K_m) for P in K_m: remainder", missing,
+               holds=missing == 0)  # fmt: skip
+    R, k = sp.symbols("R k", positive=True)
+    cycles = sp.simplify(R**2 * (κ / R) ** 2 * (1 - 1 / (M * κ**2)) ** k - κ**2 * (1 - 1 / (M * κ**2)) ** k)
+    yield step("from 0, dist ≤ ‖w*‖ = κ/R: R²‖w*‖²ρ^k − κ²ρ^k", cycles, holds=cycles == 0)
+
     def derived(kind: str, p: int, q: int) -> Any:
         if kind == "wedge":  # rows (±1, ε): w* = (0, 1/ε), R² = 1 + ε², κ² = (1 + ε²)/ε²
             ε = Fraction(p, q)
@@ -47,18 +55,21 @@ def projections_contract() -> Steps:
                 row = _row(p, q, t % 3)
                 miss = max(1 - sum(a * c for a, c in zip(row, w, strict=True)), Fraction(0))
                 w = [c + miss * a / sum(r * r for r in row) for a, c in zip(row, w, strict=True)]
-            value = w[0]
+            misses = [max(1 - sum(a * c for a, c in zip(_row(p, q, m), w, strict=True)), Fraction(0)) for m in range(3)]
+            value = w[0] if kind == "rows" else max(misses) ** 2
         return sp.Rational(value.numerator, value.denominator)
 
     def code(kind: str, p: int, q: int) -> float:
         if kind == "wedge":
             return attention.contraction([np.array([[s, p / q]]) for s in (1.0, -1.0)])
         tasks = [np.array([_row(p, q, m)], dtype=float) for m in range(3)]
-        return float(attention.sequential_max_margin(tasks, [0, 1, 2] * 2)[-1, 0])
+        w = attention.sequential_max_margin(tasks, [0, 1, 2] * 2)[-1]
+        return float(w[0]) if kind == "rows" else attention.forgetting(w, np.concatenate(tasks))
 
     rng = Random(1)
     cases = [("wedge", rng.randint(1, 9), rng.randint(4, 20)) for _ in range(12)]
-    cases += [("rows", rng.randint(1, 9), rng.randint(1, 9)) for _ in range(14)]
+    drawn = [(rng.randint(1, 9), rng.randint(1, 9)) for _ in range(14)]
+    cases += [(kind, *pair) for kind in ("rows", "forgotten") for pair in drawn]
     # six projections, each within 1e-6 of its norm
     yield agree(derived, code, cases, digits=5, scale=1.0)
 

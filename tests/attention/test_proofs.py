@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from corollary.proofs_check.attention import exact, multi_token, nuclear, svm
+from corollary.proofs_check.attention import exact, multi_token, nuclear, projections, rates, svm
 from corollary.sims.attention import model
 from corollary.testing.power.leaves import mapped, off_by_2_percent
 from corollary.theory import attention
@@ -28,6 +28,8 @@ PLANTED = [
     (svm.min_norm_point, "svm", ".objective"),
     *((svm.min_norm_point, "min_norm_nnls", path) for path in ("[0]", "[1]")),
     (nuclear.norm_chain, "svm", ".W"),
+    (rates.direction_rates, "svm", ".W"),
+    (projections.projections_contract, "forgetting", ""),
     *((multi_token.several_tokens, "multi_token", path) for path in (".W_svm", ".W_fin", *SOLUTION[4:])),
 ]
 
