@@ -1,4 +1,4 @@
-"""Figure 1 of Giapitzakis et al. 2025: models needed against the number of bits, beside the bound, for both kernels."""
+"""Giapitzakis et al. 2025: models needed against the number of bits, as in Figure 1, and how they grow."""
 
 from __future__ import annotations
 
@@ -41,4 +41,28 @@ def models(tables: Tables) -> Figure:
     axes[0, 0].set_ylabel("models: median and range of trials")
     axes[0, 0].set_ylim(top=20 * table["bound"].max())
     axes[0, 0].legend(loc="upper left", ncols=2)
+    return fig
+
+
+def growth(tables: Tables) -> Figure:
+    """One panel for each kernel: needed for one and for all inputs, with the closed forms and the paper's union."""
+    table = {name: np.asarray(column) for name, column in tables["growth"].items()}
+    kernels = (("ntk", "NTK"), ("nngp", "NNGP"))
+    fig, axes = plt.subplots(1, 2, figsize=(2 * COLUMN, 2.8), sharey=True)
+    for axis, (kernel, name) in zip(axes, kernels, strict=True):
+        for colour, marker, inputs in zip(COLOURS, "os", ("one", "all"), strict=False):
+            rows = np.flatnonzero((table["kernel"] == kernel) & (table["inputs"] == inputs))
+            rows = rows[np.argsort(table["k"][rows])]
+            k = table["k"][rows]
+            axis.plot(k, table["closed_form"][rows], color=colour, label=f"{inputs}: closed form")
+            axis.plot(k, table["needed"][rows], marker, color=colour, label=f"{inputs}: drawn")
+            if inputs == "all":
+                axis.plot(k, table["paper"][rows], "--", color="0.4", label="all: worst input for each, $k^2$")
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel("bits $k$")
+        axis.set_title(name)
+    axes[0].set_ylabel("models, $\\delta$ = 0.1")
+    axes[0].set_ylim(top=20 * table["paper"][table["inputs"] == "all"].max())
+    axes[0].legend(loc="upper left")
     return fig

@@ -30,6 +30,9 @@ enough = Claim(
     r"1 - \delta:\ \text{quantile}_{1-\delta}(N_{\text{needed}}/N) \le 1",
     Value(1.0, of=quantile(0.9), side="at most", resolution=0.05),
     id="giapitzakis2025.ensemble",
+    theorem="The number of models needed to achieve exact learning with high probability (the ensemble "
+    r"complexity) exhibits a linearithmic dependence on the input size $k$ for a single test input: $O(k \log "
+    "k)$.",
     where="Ensemble complexity (one input); the constant is ours",
     measure=needed_share,
     points=grid(k=[20, 40], kernel=["ntk", "nngp"]),
@@ -77,6 +80,8 @@ all_inputs = Claim(
     r"\text{ inputs}",
     Value(1.0, of=quantile(0.9), side="at most", resolution=0.05),
     id="giapitzakis2025.all-inputs",
+    theorem="The number of models needed to achieve exact learning with high probability exhibits a "
+    "quadratic dependence on the input size $k$ when considering all test inputs simultaneously: $O(k^2)$.",
     where="Ensemble complexity (all inputs); the constant is ours",
     measure=needed_for_all,
     points=grid(k=[8], kernel=["ntk", "nngp"]),

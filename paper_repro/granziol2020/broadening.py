@@ -24,7 +24,7 @@ noise_size = Claim(
     r"\mathbb E\|H_b - H\|_F^2/P = P\sigma^2\left(\tfrac1b - \tfrac1N\right)\tfrac{N}{N-1} \text{ on a network}",
     Value(lambda batch: spectrum()[2] * drawn(batch), resolution=rel(0.15)),
     id="granziol2020.batch-noise-of-a-network",
-    where="Section 3, batches without replacement",
+    where="ours: noise of batches drawn without replacement (the setting of Section 3)",
     measure=Experiment(
         "granziol2020.network-spread",
         run=lambda point, seeds, xp: batch_spread(point, seeds, np, curvature=full()),

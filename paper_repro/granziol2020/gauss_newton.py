@@ -31,7 +31,12 @@ position = Claim(
         because="terms of 1/N² left by the line: (10/N)² at N = 50 times the outlier",
     ),
     id="granziol2020.gauss-newton-outlier",
-    where="generalised Gauss–Newton (our statement: Baik, Ben Arous, Péché)",
+    theorem="Baik & Silverstein 2006, after Baik, Ben Arous & Péché 2005: in a sample covariance matrix of "
+    r"$n$ samples in dimension $p$, $p/n \to c$, with population eigenvalues $\ell$ and else $1$, the largest "
+    r"eigenvalue tends almost surely to $\ell\left(1 + \frac{c}{\ell - 1}\right)$ if $\ell > 1 + \sqrt c$, "
+    r"and to $(1 + \sqrt c)^2$ otherwise.",
+    where="ours for the generalised Gauss–Newton matrix (Baik & Silverstein 2006); the paper has similar "
+    "results (abstract)",
     measure=samples["top"],
     rivals={
         "noise does not move it": lambda ratio, ell: ell,
@@ -48,7 +53,9 @@ overlap = Claim(
         because="as for the position",
     ),
     id="granziol2020.gauss-newton-overlap",
-    where="as above",
+    theorem="Paul 2007: the squared overlap of the top sample eigenvector with the population one tends to "
+    r"$\frac{1 - c/(\ell - 1)^2}{1 + c/(\ell - 1)}$ if $\ell > 1 + \sqrt c$, and to $0$ otherwise.",
+    where="ours for the generalised Gauss–Newton matrix (Paul 2007)",
     measure=samples["overlap"],
     rivals={
         "without the denominator": lambda ratio, ell: 1 - ratio / (ell - 1) ** 2,
@@ -63,7 +70,11 @@ detachment = Claim(
         because="edges converge as N^(−2/3), which the line takes; next orders 1/N: 9 · 10/N at N = 50, less the line",
     ),
     id="granziol2020.critical-batch",
-    where="Section 3 (outliers drown on small batches), ℓ = 2, P/b = 4: b* = P",
+    theorem="Baik & Silverstein 2006, after Baik, Ben Arous & Péché 2005: in a sample covariance matrix of "
+    r"$n$ samples in dimension $p$, $p/n \to c$, with population eigenvalues $\ell$ and else $1$, the largest "
+    r"eigenvalue tends almost surely to $\ell\left(1 + \frac{c}{\ell - 1}\right)$ if $\ell > 1 + \sqrt c$, "
+    r"and to $(1 + \sqrt c)^2$ otherwise.",
+    where="ours: outliers drown on small batches (Baik & Silverstein 2006); ℓ = 2, P/b = 4: b* = P",
     measure=drowned["top"],
     rivals={
         "the outlier's formula, ℓ(1 + c/(ℓ − 1))": lambda ratio, ell: ell * (1 + ratio / (ell - 1)),

@@ -51,6 +51,8 @@ saturation = Claim(
         because="bisection to 6e-5, 400 steps of the moment iteration: a growth of 1 ± 1e-5 is not told from 1",
     ),
     id="granziol2020.largest-rate",
+    theorem="Maximal learning rates as a function of batch size: linear scaling for SGD, square-root "
+    "scaling for adaptive algorithms such as Adam, for smooth, non-convex networks (abstract).",
     where="Section 4 (learning rate against batch size), exact for Gaussian features",
     measure=frozen_rate,
     points={"batch": [1, 8, 64]},
@@ -74,6 +76,8 @@ linear = Claim(
     r"B \ll \operatorname{tr} H/\lambda_1:\ 1/\eta^* \sim B^{-1}\ (n = 256/B)",
     Rate(1.0, along="n", sequence=True, resolution=0.02),
     id="granziol2020.linear-scaling",
+    theorem="Maximal learning rates as a function of batch size: linear scaling for SGD, square-root "
+    "scaling for adaptive algorithms such as Adam, for smooth, non-convex networks (abstract).",
     where="the linear scaling rule, in its regime",
     measure=wide_rate,
     points={"n": [8, 16, 32, 64, 128, 256]},

@@ -82,6 +82,9 @@ isotropic_law = Claim(
     r"\lambda_1(H_b) = \lambda_1 + P\sigma^2 (1/b - 1/N)/\lambda_1 \text{ on a network, if its noise were isotropic}",
     Value(isotropic, resolution=rel(0.02), margin=rel(0.01), because="its 610 parameters: terms of order 1/P"),
     id="granziol2020.isotropic-law-on-a-network",
+    theorem=r"As recalled (its wording was not compared with the paper): $\lambda_1(H_b) = \lambda_1 + "
+    r"\tfrac{P}{\mathfrak b}\tfrac{\sigma^2}{\lambda_1}$ if $\lambda_1 > \sigma\sqrt{P/\mathfrak b}$, with "
+    r"$\mathfrak b = b/(1 - b/N)$.",
     where="the law of `granziol2020.outlier`, taken to networks",
     measure=tops["top"],
     points=[{"batch": 10}],
@@ -104,7 +107,7 @@ perturbation = Claim(
         "it at b = 10 (fourth order: it pulls down where λ_2 is close), by less than two standard errors from 20 on",
     ),
     id="granziol2020.second-order-on-a-network",
-    where="our correction",
+    where="ours (a correction of the isotropic law)",
     measure=tops["top"],
     given=GIVEN,
     rivals={"isotropic noise": isotropic, "no lifting at all": lambda batch: unlifted()},

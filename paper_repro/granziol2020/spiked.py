@@ -76,7 +76,10 @@ overlap = Claim(
         because="as for the position",
     ),
     id="granziol2020.overlap",
-    where="Theorem (additive noise)",
+    theorem=r"Benaych-Georges & Nadakuditi 2011: for $A$ of finite rank with eigenvalue $\theta$ and a "
+    "Wigner matrix of variance $s^2/N$, the squared overlap of the top eigenvector with that of $A$ tends to "
+    r"$1 - s^2/\theta^2$ if $\theta > s$, and to $0$ otherwise.",
+    where="ours for the batch Hessian: additive noise (Benaych-Georges & Nadakuditi 2011)",
     measure=flat["overlap"],
     rivals={"1 − s/θ": lambda theta, s: 1 - s / theta, "the vector is kept": 1.0},
     checked_by=["spectra.outlier_of_a_sum"],
@@ -89,7 +92,12 @@ general_bulk = Claim(
         because="terms of order 1/N² of the line: (10/N)² at N = 100",
     ),
     id="granziol2020.general-bulk",
-    where="the paper's formula is the case of a bulk at 0 (our statement)",
+    theorem="Capitaine, Donati-Martin, Féral, Février 2011: if the eigenvalues of $A$ have the limit law "
+    r"$\mu$ and $\theta$ is one of them outside its support, then $A$ plus a Wigner matrix of variance "
+    r"$s^2/N$ has an eigenvalue that tends to $\theta + s^2 \int \frac{d\mu(x)}{\theta - x}$, if $s^2 \int "
+    r"\frac{d\mu(x)}{(\theta - x)^2} < 1$.",
+    where="ours: the paper's formula is the case of a bulk at 0 (Capitaine, Donati-Martin, Féral, Février "
+    "2011)",
     measure=two_atoms["top"],
     rivals={"the bulk taken to be at 0": position(3.0, 1.0), "noise does not move it": 3.0},
     checked_by=["spectra.outlier_of_a_sum"],
@@ -103,7 +111,11 @@ fluctuation = Claim(
         "the slope by 0.02; logarithms of standard deviations of 8 add 0.003",
     ),
     id="granziol2020.outlier-fluctuation",
-    where="finite size (Capitaine, Donati-Martin, Féral 2009)",
+    theorem="Capitaine, Donati-Martin, Féral 2009: when $A_N$ has a sole simple non-null eigenvalue large "
+    r"enough, the largest eigenvalue of $M_N = W_N/\sqrt N + A_N$ tends to $\theta + \sigma^2/\theta$ almost "
+    "surely, and fluctuates about it by order $N^{-1/2}$, by a law that depends on that of the entries and "
+    "on $A_N$.",
+    where="ours: finite size (Capitaine, Donati-Martin, Féral 2009)",
     measure=sizes["top"],
     rivals={"as an edge, N^(−2/3)": -2 / 3, "as a linear statistic, 1/N": -1.0},
 )  # fmt: skip

@@ -43,7 +43,11 @@ kernel_fluctuation = Claim(
         "n-dependent part shifts the slope by 0.011 on n = 16…256; the rest is left for the O(1/n) of the variance",
     ),
     id="jacot2018.kernel-fluctuation",
-    where="Theorem 1 (the law of large numbers in its proof)",
+    theorem=r"For a network of depth $L$ at initialisation, with a Lipschitz nonlinearity $\sigma$, as $n_1, "
+    r"\dots, n_{L-1} \to \infty$: $\Theta^{(L)} \to \Theta^{(L)}_\infty \otimes \mathrm{Id}_{n_L}$ in "
+    r"probability, where $\Theta^{(1)}_\infty = \Sigma^{(1)}$ and $\Theta^{(L+1)}_\infty = "
+    r"\Theta^{(L)}_\infty \dot\Sigma^{(L+1)} + \Sigma^{(L+1)}$.",
+    where="Theorem 1, which states no rate; the rate is ours (the law of large numbers in its proof)",
     measure=one_layer["ntk"],
     rivals={"does not self-average": 0.0, "variance taken for standard deviation": -1.0},
 )  # fmt: skip
@@ -52,7 +56,11 @@ no_mean_bias = Claim(
     r"\mathbb{E}\,\Theta_n(x, x') = \Theta_\infty(x, x') \text{ at every width, with one hidden layer}",
     Value(shallow_limit, resolution=rel(0.1)),
     id="jacot2018.no-mean-bias",
-    where="Theorem 1 with one hidden layer",
+    theorem=r"For a network of depth $L$ at initialisation, with a Lipschitz nonlinearity $\sigma$, as $n_1, "
+    r"\dots, n_{L-1} \to \infty$: $\Theta^{(L)} \to \Theta^{(L)}_\infty \otimes \mathrm{Id}_{n_L}$ in "
+    r"probability, where $\Theta^{(1)}_\infty = \Sigma^{(1)}$ and $\Theta^{(L+1)}_\infty = "
+    r"\Theta^{(L)}_\infty \dot\Sigma^{(L+1)} + \Sigma^{(L+1)}$.",
+    where="Theorem 1 with one hidden layer; that no width is biased is ours",
     measure=one_layer["ntk"],
     points=[{"n": n, "angles": [1.0], "depth": 1, **SETTING} for n in (16, 64)],
     rivals={

@@ -40,7 +40,7 @@ smooth_kernel_movement = Claim(
         "local slope between n = 64 and 128 by 0.17",
     ),
     id="jacot2018.smooth-kernel-movement",
-    where="Theorem 2 (rate 1/n: Huang & Yau 2020)",
+    where="Theorem 2, which states no rate; the rate 1/n: Huang & Yau 2020",
     theorem=r"With a Lipschitz, twice differentiable nonlinearity of bounded second derivative, for any $T$ such that "
     r"$\int_0^T \|d_t\|_{p^{in}} dt$ stays stochastically bounded, as $n_1, \dots, n_{L-1} \to \infty$, uniformly for "
     r"$t \in [0, T]$: $\Theta^{(L)}(t) \to \Theta^{(L)}_\infty \otimes \mathrm{Id}_{n_L}$.",
@@ -55,7 +55,7 @@ sign_flips = Claim(
         because="pre-activations move by a random amount of order n^(-1/2); the next order is relative n^(-1/2)",
     ),
     id="jacot2018.sign-flips",
-    where="Theorem 2 (why it assumes a smooth activation)",
+    where="ours (why Theorem 2 assumes a smooth activation)",
     measure=relu["flipped"],
     rivals={"order 1/n": -1.0, "a fixed fraction": 0.0},
 )  # fmt: skip
@@ -77,7 +77,7 @@ relu_moves_more = Claim(
     r"\text{the kernel of a ReLU network settles more slowly with width than that of a smooth one}",
     Order(),
     id="jacot2018.relu-moves-more",
-    where="Theorem 2 (why it assumes a smooth activation)",
+    where="ours (why Theorem 2 assumes a smooth activation)",
     measure=Experiment("jacot2018.decays", decays, [{"small": 64, "large": 2048}], replicates=512)["decay"],
     rivals={"no order": 0.5, "in six of ten networks": 0.6},
 )

@@ -71,7 +71,7 @@ closure = Claim(
     r"\text{ at every width}",
     Identity(trained, closed),
     id="kumar2023grokking.closure",
-    where="Section 4 (exact at finite width: ours)",
+    where="ours: the model of Section 4, exact at finite width",
     measure=networks,
     points=grid(N=[1, 7], D=5, P=9, alpha=0.7, epsilon=0.6, rate=0.3),
     rivals={"without g gᵀ": without_square, "w̄ for A w̄ in the cross term": unmoved_mean},

@@ -26,6 +26,9 @@ eigenvalues = Claim(
     r"\lambda_{\text{quadr}} = \frac{2\epsilon^2}{D^2},\quad \lambda_{|x|^2} = \frac{\epsilon^2}{D}\Big(1+\frac2D\Big)",
     Value(eigenvalue, of=ratio, resolution=rel(0.2)),
     id="kumar2023grokking.eigenvalues",
+    theorem=r"As printed: $\lambda_{\rm quadr} = 2\epsilon/D^2$ in Section 5 and in the text at Equation 17, "
+    r"where Equations 13–15 give $2\epsilon^2/D^2$; and Equation 16 gives the eigenvalue of $|x|^2$ without "
+    r"the factor $\epsilon^2$.",
     where="Section 5, Equations 13–16",
     measure=rayleigh,
     points=[{"mode": m, "D": 4, "epsilon": 0.5} for m in ("quadratic", "radial")],
@@ -56,6 +59,8 @@ target_alignment = Claim(
     r"\big[|\beta|^4 \operatorname{tr} M + 8|\beta|^2 \beta^\top M \beta\big]",
     Value(alignment, resolution=rel(0.2)),
     id="kumar2023grokking.alignment",
+    theorem=r"As printed, Equation 20 is four times $\frac{\epsilon^2}{4D^4}(|\beta|^4\,\mathrm{tr}\,M + "
+    r"8\,|\beta|^2\,\beta\cdot M\beta)$ for the target $y = \frac12(\beta\cdot x)^2$.",
     where="Equation 20",
     measure=aligned,
     points=[{"epsilon": 0.8}],

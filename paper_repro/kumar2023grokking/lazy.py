@@ -65,6 +65,9 @@ lazy_limit = Claim(
         "there would already be off by a fifth",
     ),
     id="kumar2023grokking.lazy-limit",
+    theorem="Grokking arises when the network first attempts to fit a kernel regression solution with its "
+    "initial features, followed by late-time feature learning, where a generalising solution is identified "
+    "after the training loss is already low.",
     where="Section 5 (the lazy limit; the rate is ours)",
     measure=lazy_gap,
     points=grid(alpha=[16.0, 32.0, 64.0, 128.0, 256.0]),

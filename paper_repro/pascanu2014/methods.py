@@ -55,6 +55,10 @@ escape = Claim(
         because="up to some hundred steps of matrix products with rounding in each; a run counts in float64",
     ),
     id="pascanu2014.escape-steps",
+    theorem=r"Near a critical point $f(\theta^* + \Delta\theta) = f(\theta^*) + \frac12 \sum_i \lambda_i "
+    r"\Delta v_i^2$. A gradient step moves $\Delta v_i$ by $-\eta\lambda_i\Delta v_i$: small eigenvalues of "
+    r"either sign make small steps. The saddle-free Newton step $-|H|^{-1}\nabla f$ rescales by "
+    r"$1/|\lambda_i|$ instead.",
     where="Section 4",
     measure=random_saddle,
     points=[{}],
@@ -77,6 +81,10 @@ slow = Claim(
     r"\text{gradient descent leaves in } \sim |\lambda|^{-1} \text{ steps (} n = 1/|\lambda|)",
     Rate(1.0, along="n", sequence=True, resolution=0.01),
     id="pascanu2014.plateau",
+    theorem=r"Near a critical point $f(\theta^* + \Delta\theta) = f(\theta^*) + \frac12 \sum_i \lambda_i "
+    r"\Delta v_i^2$. A gradient step is $-\eta\lambda_i\Delta v_i$: saddles are surrounded by high error "
+    "plateaus that can dramatically slow down learning, and give the illusory impression of the existence of "
+    "a local minimum.",
     where="Section 4: small negative curvature looks like a plateau",
     measure=steps_on_a_plateau,
     points={"n": [4, 8, 16, 32, 64, 128]},
@@ -100,6 +108,9 @@ newton = Claim(
     r"\text{Newton's method converges to the saddle of } (x^2 - 1)^2/4 + y^2/2 \text{ from } |x| < 1/\sqrt5",
     Value(1.0, of=probability, resolution=0.15, side="at least"),
     id="pascanu2014.newton-is-attracted",
+    theorem=r"Near a critical point $f(\theta^* + \Delta\theta) = f(\theta^*) + \frac12 \sum_i \lambda_i "
+    r"\Delta v_i^2$. The Newton step rescales by $1/\lambda_i$ and is $-\Delta v_i$: along directions of "
+    "negative curvature it moves opposite to descent, so that the saddle point becomes an attractor.",
     where="Section 4",
     measure=ends_at_the_saddle,
     replicates=512,
@@ -110,6 +121,9 @@ saddle_free = Claim(
     r"\text{saddle-free Newton reaches a minimum from the same starts}",
     Value(1.0, of=probability, resolution=0.15, side="at least"),
     id="pascanu2014.saddle-free-escapes",
+    theorem=r"The saddle-free Newton method, $\Delta\theta = -|H|^{-1}\nabla f$ with $|H|$ the matrix of "
+    "absolute eigenvalues, can rapidly escape high dimensional saddle points, unlike gradient descent and "
+    "quasi-Newton methods.",
     where="Section 4, Algorithm 1",
     measure=ends_at_a_minimum,
     replicates=512,

@@ -36,6 +36,9 @@ semicircle = Claim(
         because="N − 1 eigenvalues of a real matrix: Chebyshev means are off by up to about 1/N = 0.02",
     ),
     id="pascanu2014.semicircle",
+    theorem="The eigenvalues of a large Gaussian random matrix follow Wigner's semicircular law, with mode "
+    "and mean $0$; at a critical point the spectrum of the Hessian is the semicircle shifted by an amount "
+    "that its error determines (Bray & Dean 2007).",
     where="Section 3 (Wigner's law, after Bray & Dean)",
     measure=free["centred"],
     rivals={
@@ -51,6 +54,9 @@ index = Claim(
         because="counts of a rigid spectrum: terms of 1/N² after the line, (1/12)² times a constant of order one",
     ),
     id="pascanu2014.index-energy",
+    theorem="For Gaussian random fields in high dimension (Bray & Dean 2007) critical points concentrate on "
+    r"a monotonically increasing curve of the error $\epsilon$ against the index $\alpha$, the fraction of "
+    "negative eigenvalues of the Hessian.",
     where="Section 3, Figure 1 (error against index)",
     measure=indices["index"],
     rivals={
@@ -73,7 +79,7 @@ onset = Claim(
     r"\alpha \sim (u - u_c)^{3/2},\quad u_c = -2\sqrt{(p-1)/p}",
     Rate(-1.5, along="n", sequence=True, resolution=0.01),
     id="pascanu2014.onset",
-    where="as for Wishart + Wigner: a square-root edge that moves linearly",
+    where="ours, as for Wishart + Wigner: a square-root edge that moves linearly",
     measure=limiting_index,
     points={"n": [50, 100, 200, 400, 800, 1600]},
     replicates=16,

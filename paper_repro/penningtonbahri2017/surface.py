@@ -83,6 +83,9 @@ index = Claim(
         "times a constant of order one",
     ),
     id="penningtonbahri2017.index",
+    theorem=r"The index is the fraction of negative eigenvalues, $\alpha(\epsilon, \varphi) = "
+    r"\int_{-\infty}^0 \rho(\lambda; \epsilon, \varphi)\, d\lambda$, at a critical point of energy $\epsilon$ "
+    r"with $\varphi$ parameters for each datum.",
     where="Section 4.1",
     measure=indices["index"],
     rivals={
@@ -148,6 +151,8 @@ relu = Claim(
         because="finite size, as for the density; products of two Gaussian matrices miss by somewhat more",
     ),
     id="penningtonbahri2017.relu-density",
+    theorem="For a network of one hidden ReLU layer, $H_1$ in place of the Wigner matrix has $R_{H_1}(z) = "
+    r"\frac{\epsilon\varphi z}{2 - \epsilon\varphi^2 z^2}$.",
     where="Equation 15",
     measure=relu_densities["eigenvalues"],
     rivals={

@@ -35,7 +35,7 @@ threshold = Claim(
         because="the threshold is one of mean squares; single paths shrink for some distance above it, and need time",
     ),
     id="wu2023stability.escape",
-    where="our experiment on the paper's diagonal networks",
+    where="ours: an experiment on the paper's diagonal networks",
     measure=around["escaped"],
     points={s: grid(sharpness=[1.6, 2.4], steps=[n]) for s, n in STEPS.items()},
     given="one minimum",
@@ -56,7 +56,7 @@ settled = Claim(
     r"\text{having escaped, SGD settles where } \eta \operatorname{tr} H \le 2",
     Value(1.0, of=probability, resolution=0.2, side="at least"),
     id="wu2023stability.settles-flatter",
-    where="our experiment",
+    where="ours: the same experiment",
     measure=Experiment(
         "wu2023stability.flatter", run=flatter,
         points={s: grid(sharpness=[2.5], steps=[n]) for s, n in STEPS.items()}, replicates=512, source=escape,

@@ -72,7 +72,7 @@ moments = Claim(
     r"\rho(T) = 1 \text{ at } \eta^*",
     Value(growth, of=ratio, resolution=0.25),
     id="wu2023stability.critical-rate",
-    where="Section 3 (linear stability), exact form ours",
+    where="ours, the exact form of linear stability (Section 3)",
     measure=steps["pair"],
     given=GIVEN,
     rivals={
@@ -112,7 +112,7 @@ gaussian = Claim(
     r"\text{Gaussian gradients: } \textstyle\sum_k \frac{\eta^*\lambda_k}{2B - (B+1)\eta^*\lambda_k} = 1",
     Value(lambda rate, batch: 1.0, of=ratio, resolution=0.3),
     id="wu2023stability.gaussian-rate",
-    where="closed form, ours",
+    where="ours: closed form for Gaussian gradients",
     measure=gaussian_pair,
     points=[
         {"rate": round(spectra.gaussian_critical_rate(SPECTRUM.tolist(), B), 12), "batch": B} for B in (1, 4, 32)

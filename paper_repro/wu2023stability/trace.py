@@ -28,8 +28,9 @@ trace_bound = Claim(
     r"\text{SGD of batch 1 stable in mean square} \implies \operatorname{tr} H \le 2/\eta",
     Bound(resolution=0.02, rounding=1e-10),
     id="wu2023stability.trace-bound",
-    theorem="As recalled (its wording was not compared with the paper): a minimum at which SGD of batch 1 and rate "
-    r"$\eta$ is linearly stable has $\mathrm{tr}\,H \le 2/\eta$.",
+    theorem=r"If a global minimum is linearly stable for SGD, then the trace of the Hessian must be less than or equal "
+    r"to $2/\eta$, where $\eta$ denotes the learning rate; for gradient descent stability constrains only the largest "
+    r"eigenvalue (abstract; the theorem, as recalled, is for batches of one).",
     where="Theorem (batch 1); equality for equal gradient norms",
     measure=at_batch,
     points=[{"batch": 1}],
@@ -41,7 +42,7 @@ trap = Claim(
     r"\text{the same for batches of four: } \operatorname{tr} H \le 2/\eta",
     Bound(resolution=0.02, rounding=1e-10),
     id="wu2023stability.trace-bound-needs-batch-one",
-    where="a reading that is false: the bound is for batch 1",
+    where="ours: a reading that is false, as the bound is for batch 1",
     measure=at_batch,
     points=[{"batch": 4}],
     expected="REFUTED",
@@ -68,7 +69,9 @@ relu = Claim(
     r"\ \text{(two-layer ReLU, } x \sim N(0, 1_d))",
     Value(lambda width, d: spectra.relu_trace(*weights(width, d)), resolution=rel(0.1)),
     id="wu2023stability.relu-norm",
-    where="Section 4 (two-layer ReLU networks)",
+    theorem="For two-layer ReLU networks and diagonal linear networks these metrics of sharpness (Frobenius "
+    "norm and trace of the Hessian) are equivalent to certain parameter norms (abstract).",
+    where="Section 4 (two-layer ReLU networks); the identity at Gaussian inputs is ours",
     measure=relu_gradient,
     points=[{"width": 20, "d": 10}],
     replicates=16384,
@@ -101,7 +104,9 @@ diagonal = Claim(
     r"\text{stable at batch 1} \implies \|\beta\|_1 \le 1/\eta",
     Bound(resolution=0.02, rounding=1e-12),
     id="wu2023stability.diagonal-norm",
-    where="Section 4 (diagonal linear networks)",
+    theorem="For two-layer ReLU networks and diagonal linear networks these metrics of sharpness (Frobenius "
+    "norm and trace of the Hessian) are equivalent to certain parameter norms (abstract).",
+    where="Section 4 (diagonal linear networks); the constants are re-derived here",
     measure=sides,
     points=[{"d": 5}],
     rivals={"twice as strong: tr H ≥ 4‖β‖₁": scaled(0.5), "tr H ≥ 2.2‖β‖₁": scaled(1 / 1.1)},

@@ -43,6 +43,10 @@ mean_readout = Claim(
     r"\text{ for a readout by the mean}",
     Value(DEPENDENT, **_SETTINGS),
     id="yang2019.mean-readout",
+    theorem="There are conditions under which assuming that the weights in backpropagation are independent "
+    "of those in the forward pass leads to correct gradients, and corrections when it does not (abstract). "
+    "Sufficient is that the output layer is sampled independently, with zero mean, and is used nowhere else "
+    "(Simple GIA Check; Yang 2020, 2006.14548).",
     where="Gradient independence: why the readout must be random and centred",
     measure=SQUARES["mean"],
     rivals={"gradient independence": INDEPENDENT, "twice the correction": 0.5 + 1 / math.pi},

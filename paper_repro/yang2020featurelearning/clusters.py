@@ -57,7 +57,10 @@ def _below(name: str) -> Claim:
         rf"\text{{features follow the labels more in maximal update than in {NAMES[name]}}}",
         Order(),
         id=f"yang2020featurelearning.{name.split()[0]}-below-mup",
-        where="Figure 1 (clusters for words)",
+        where="Figure 1 (clusters for words); on clusters of our own",
+        theorem="Figure 1: Word2Vec embeddings of US cities and states are essentially random in the kernel limit, and "
+        "are naturally separated as the width grows in the feature-learning regime. The standard parametrisation has a "
+        "kernel limit at the largest learning rate it admits, of order 1/width.",
         measure=networks[f"{name.split()[0]}_mup"],
         rivals={"no order": 0.5, "the other way round": 0.1},
         uses=[mup_features],

@@ -84,6 +84,7 @@ mup_start = Claim(
     r"\text{maximal update: } f_0 \sim n^{1/2-a_{L+1}-b_{L+1}} = n^{-1/2}",
     _rate("mup", regime(SETTINGS["mup"][0]).start),
     id="yang2020featurelearning.start",
+    theorem="In any feature-learning limit the network's function $f$ must be $0$ at initialisation.",
     where="Theorem 3.4: features are learnt only where f_0 vanishes",
     measure=experiments["mup"]["start"],
     rivals={"a Gaussian process: n^0": 0.0, "1/n": -1.0},
@@ -93,6 +94,8 @@ slow_outputs = Claim(
     r"\text{tangent-kernel parametrisation at rate } n^{-1/2}\text{ is trivial: } f_t - f_0 \sim n^{-1/2}",
     _rate("slow", regime(SLOW).outputs),
     id="yang2020featurelearning.trivial",
+    theorem="If $c$ is too large (the learning rate too small), the network's function does not change in "
+    "finite time: the parametrisation is trivial.",
     where="Theorem 3.3",
     measure=experiments["slow"]["outputs"],
     rivals={"nontrivial: n^0": 0.0, "1/n": -1.0},
@@ -102,6 +105,9 @@ standard_diverges = Claim(
     r"\text{standard parametrisation at rate } 1\text{: one step moves the outputs by } n^{1-2a_{L+1}-c} = n",
     _rate("standard", 1 - 2 * SETTINGS["standard"][0].a[-1] - SETTINGS["standard"][0].c),
     id="yang2020featurelearning.standard-diverges",
+    theorem="If $c$ is too small, SGD makes preactivations or logits blow up: the parametrisation is "
+    r"unstable. The standard parametrisation admits at most a learning rate of order $1/\mathrm{width}$, and "
+    "has a kernel limit there.",
     where="Theorem 3.2 and Table 1",
     measure=experiments["standard"]["outputs"],
     rivals={"stable: n^0": 0.0, "√n": 0.5},
