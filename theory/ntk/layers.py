@@ -105,8 +105,8 @@ class Network:
         With one argument, of x1 against itself: exactly symmetric, at half the work. ReLU-like networks in ntk
         parametrisation take the way of `fused`; any other goes layer by layer, 3 to 4 times slower (in standard
         parametrisation Θ mixes layers of different width, a term a layer that `fused` has no place for).
-        float32 stays float32 (angles and values to about 1e-5 at worst); float64 is accurate as the activation's file says. A
-        variance below the dtype's smallest normal number is rounded towards zero, like any float.
+        float32 stays float32 (angles and values to about 1e-5 at worst); float64 is accurate as the activation's file
+        says. A variance below the dtype's smallest normal number is rounded towards zero, like any float.
 
         Raises TypeError (array type, dtype, NumPy mixed with CuPy), ValueError (shape, NaN, inf, empty, fan_in),
         OverflowError (a variance beyond the range of the dtype).
