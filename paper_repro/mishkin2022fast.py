@@ -88,12 +88,14 @@ more_patterns = Claim(
 
 # --- cone decomposition
 def draw_gates(n, d, count, rng):
-    """Data, gates and the weights of a gated network, none of them in the cone of its gate, where there is nothing to
-    decompose. No point within 0.1 (a cosine) of a gate: τ grows like the inverse, and v and w cancel by as much."""
+    """Data, gates that are open somewhere, and the weights of a gated network, none of them in the cone of its gate,
+    where there is nothing to decompose. No point within 0.1 (a cosine) of a gate: τ grows like the inverse, and v and w
+    cancel by as much."""
     while True:
         X, G, Z = rng.standard_normal((n, d)), rng.standard_normal((d, count)), rng.standard_normal((d, count))
         cosines = X @ G / np.linalg.norm(X, axis=1)[:, None] / np.linalg.norm(G, axis=0)
-        if np.min(np.abs(cosines)) > 0.1 and np.all(np.any((X @ Z) * cosines < 0, axis=0)):
+        outside, opened = np.any((X @ Z) * cosines < 0, axis=0), np.any(cosines > 0, axis=0)
+        if np.min(np.abs(cosines)) > 0.1 and np.all(outside & opened):
             return {"X": X, "G": G, "Z": Z}
 
 
