@@ -223,6 +223,13 @@ sources = {
 }
 for name, source in sources.items():
     sweep([Task(Experiment(name, noting(name), source=source), {}, 0, 2)], store=Store(sys.argv[1]))
+
+def wrapped(point, seeds, xp, *, flow):
+    return noting("bound to run")(point, seeds, xp)
+
+bound = partial(wrapped, flow=ntk.gradient_flow)
+shown = Experiment("bound", bound, source=experiments.initial_kernel)
+sweep([Task(shown, {}, 0, 2)], store=Store(sys.argv[1]))
 print(",".join(RUN))
 """
 
@@ -240,12 +247,12 @@ def test_an_edit_in_any_module_used_invalidates_exactly_its_results(tmp_path):
         )  # fmt: skip
         return set(done.stdout.strip().split(",")) - {""}
 
-    everything = {"simulation", "bound theory", "own file"}
+    everything = {"simulation", "bound theory", "own file", "bound to run"}
     assert computed() == everything and computed() == set()
     for names, expected in [
         (["figures/style.py", "sweep.py", "proofs_check/ntk/arccos.py"], set()),
-        (["theory/ntk/dynamics.py"], {"bound theory"}),
-        (["sims/common/activations.py"], {"simulation", "bound theory"}),
+        (["theory/ntk/dynamics.py"], {"bound theory", "bound to run"}),
+        (["sims/common/activations.py"], {"simulation", "bound theory", "bound to run"}),
         (["../mine.py"], {"own file"}),
         (["arrays.py"], everything),
     ]:

@@ -67,7 +67,8 @@ class Experiment:
 
     points, replicates: one value or a dict by scale; `replicates` is the budget of claims, a figure takes the first k.
     block: replicates per unit of work. device_draws: random numbers are drawn on the device (too many for the host);
-    the backend then enters the seed path.
+    the backend then enters the seed path. source: a function that is shown, and described in the key, in place of `run`
+    (a wrapper, say); the modules of `run` and of what is bound to it count all the same.
     """
 
     id: str
@@ -91,7 +92,7 @@ class Experiment:
         """What decides whether a stored result is still this experiment's."""
         from corollary.sources import source_digest
 
-        return source_digest(self.source or self.run)
+        return source_digest(self.run) if self.source is None else source_digest(self.source, also=self.run)
 
 
 @dataclass(frozen=True)

@@ -125,11 +125,19 @@ def _version(package: str) -> str:
     return ",".join(found) or f"python=={sys.version_info.major}.{sys.version_info.minor}"
 
 
-def source_digest(function: Callable[..., Any]) -> str:
+def source_digest(function: Callable[..., Any], also: Callable[..., Any] | None = None) -> str:
     """SHA-256 over the function's name, its module's closure, and everything bound to it: by `functools.partial`, as a
-    default, or held in a closure or an object. Raises TypeError for a bound value that has no text, LookupError for a
+    default, or held in a closure or an object. also: a function of which only the modules of this package count, its
+    own and those of what is bound to it. Raises TypeError for a bound value that has no text, LookupError for a
     function without a file."""
-    return hashlib.sha256(Description(_module_digest).of(function).encode()).hexdigest()
+    text = Description(_module_digest).of(function)
+    if also is not None:
+        other = Description(_module_digest)
+        other.of(also)
+        # an experiment's plain function is held by a class of `claims`, which says nothing about what it computes
+        homes = sorted(m for m in other.modules if _is_ours(m) and not m.startswith(f"{PACKAGE}.claims."))
+        text += "".join(f";{m}:{_module_digest(m)}" for m in homes)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def modules_of(function: Callable[..., Any]) -> list[str]:
