@@ -26,6 +26,7 @@ UNFINISHED: list[str] = []
 EXEMPT = {
     "ntk.gradient_flow.residuals": "of the size of rounding: bounded by tests, no value to be off from",
     "ntk.gradient_descent.residuals": "as in gradient_flow",
+    "icl.optimal_steps.gradient": "of the size of rounding: bounded by a test",
     "ntk.Sign.dual[1]": "the derivative of a step is zero: no factor shows; that it is zero is tested",
     "ntk.Sign.step[1]": "as in ntk.Sign.dual",
     "ntk.Sign.variance[1]": "as in ntk.Sign.dual",

@@ -128,7 +128,7 @@ def test_the_page_says_what_the_records_say(parsed, real):
             assert f"{source['file']}:{source['line']}" in parsed.words
     for derivation in results.derivations.values():
         assert all(step["text"] in parsed.words for step in derivation["steps"])
-    assert "any α < 2/λ_max(S)²" in parsed.words
+    assert "its error is squared to 1 in the first step and stays there" in parsed.words  # what is wrong in an erratum
     assert "made by" in parsed.words.lower() and "corollary reproduce jacot2018 --figure" in parsed.words
 
 
