@@ -105,6 +105,28 @@ def test_beyond_the_critical_penalty_zero_is_found_with_no_gap(loss):
     assert newton.by_newton(data._replace(beta=data.beta * (1 - 1e-3)), 1e-12, quiet).u.any()
 
 
+@pytest.mark.parametrize("loss, share", [("squared", 1e-6), ("logistic", 1e-7)])
+def test_penalties_so_small_that_the_fit_is_nearly_exact(loss, share):
+    """48 unknowns for 30 points: ν is of the size of β, and σ has to grow by as much without losing its way."""
+    data = instance(loss, share=share)
+    assert relative(*gap_of(data, newton.by_newton(data, 1e-7, quiet))) <= 1e-7
+
+
+@pytest.mark.filterwarnings("error")
+def test_targets_of_zero_have_the_solution_zero():
+    data = instance()
+    s = convex_relu.solve(data.X, np.zeros(len(data.X)), 0.5, data.D, gated=True)
+    assert not s.V.any() and s.objective == s.certificate.gap == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tolerance_beyond_rounding_ends_with_the_best_point_and_a_cure_that_is_one():
+    data = instance()
+    with pytest.raises(convex_relu.NotConverged, match="solver 'newton'; raise tol to") as caught:
+        convex_relu.solve(data.X, data.y, data.beta, data.D, gated=True, tol=1e-300)
+    assert abs(caught.value.solution.certificate.relative) < 1e-12
+
+
 def test_a_neighbouring_solution_saves_systems():
     data = instance(n=60, d=6, count=40)
     systems = []

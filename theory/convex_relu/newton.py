@@ -18,16 +18,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from corollary.theory.convex_relu import losses
 from corollary.theory.convex_relu.interior import Candidate, Data, Report, gap_of, relative
 
 _FIRST = 100.0  # σ λ to begin with, λ the data's curvature along y; 10 to 1000 take the same number of systems ± 2
 _GROW = 10.0
-_OUTER, _INNER = 40, 60
-_IDLE = 3  # updates of z without half the gap gone: rounding
+_OUTER, _INNER = 60, 60
+_FAILED = 4  # attempts in a row, each with σ growing less
+_SHORTEST = 1e-9  # step of a line search: groups come and go within that of ν
+_IDLE, _SMALL = 3, 1e-9  # updates of z, below this gap, without half of it gone: rounding
 _ROUNDING = 64 * float(np.finfo(float).eps)  # of the gradient, a sum of terms of the size of y and ν
+_MARGIN = 1e-12  # of the logistic dual's domain, for the ν to begin with: at its ends φ has no slope
 _INSIDE = 0.99  # share of the way to the end of the logistic dual's domain that a step may go
 
 
@@ -107,22 +110,22 @@ def by_newton(data: Data, tol: float, report: Report, guess: Candidate | None = 
     z = np.zeros((P, data.X.shape[1])) if guess is None else (guess.u[0] - guess.u[1]) * (program.sx / program.sy)
     used = np.flatnonzero(np.any(z != 0, axis=1))
     nu = np.asarray(losses.dual_point(data.loss, program.fit(z[used], used), program.y))
+    if data.loss == "logistic":
+        nu = program.y * np.clip(program.y * nu, _MARGIN, 1 - _MARGIN)
     c = program.features_transposed(nu)
     along = program.fit(c, np.arange(P))
-    sigma = _FIRST * float(np.linalg.norm(nu)) / (float(np.linalg.norm(along)) or 1.0)
-    best, least, taken, idle = None, np.inf, 0, 0
+    sigma = _FIRST * float(np.linalg.norm(nu)) / (float(np.linalg.norm(along)) or 1.0) or _FIRST
+    best, least, taken, idle, failed, grow = None, np.inf, 0, 0, 0, _GROW
     for _ in range(_OUTER):
-        at = program.at(nu, c, z, sigma)
-        for _ in range(_INNER):
-            moved = z.copy()
-            moved[at.active] -= at.z
-            enough = 0.1 * min(1.0, float(np.linalg.norm(moved)) / np.sqrt(sigma))
-            if np.linalg.norm(at.gradient) <= max(enough, _ROUNDING * (1 + float(np.linalg.norm(at.nu)))):
+        at, steps = _minimised(program, program.at(nu, c, z, sigma), z, sigma)
+        taken += steps
+        if at is None:  # σ grew too fast: back to where ν was found
+            failed, grow = failed + 1, np.sqrt(grow)
+            if failed == _FAILED:
                 break
-            ahead = _line_search(program, at, z, sigma)
-            if ahead is None:
-                break
-            at, taken = ahead, taken + 1
+            sigma /= grow
+            continue
+        failed = 0
         z = np.zeros_like(z)
         z[at.active] = at.z
         nu, c = at.nu, at.c
@@ -131,23 +134,42 @@ def by_newton(data: Data, tol: float, report: Report, guess: Candidate | None = 
         primal, dual = gap_of(data, candidate)
         report("newton", taken, primal, dual)
         gap = relative(primal, dual)
-        idle = 0 if gap < least / 2 else idle + 1
-        if gap < least:
+        idle = 0 if gap < least / 2 or gap > _SMALL else idle + 1
+        if best is None or gap < least:
             best, least = candidate, gap
         if gap <= tol or idle == _IDLE:
             break
-        sigma *= _GROW
-    assert best is not None
-    return best
+        sigma *= grow
+    nothing = Candidate(np.zeros((2, P, data.X.shape[1])), nu * program.sy, np.zeros((2, P, n)))
+    return best or guess or nothing
+
+
+def _minimised(program: _Program, at: _At, z: np.ndarray, sigma: float) -> tuple[_At | None, int]:
+    """(where φ is least, Newton steps taken); None where they do not get there."""
+    for step in range(_INNER):
+        moved = z.copy()
+        moved[at.active] -= at.z
+        size = float(np.linalg.norm(at.nu))
+        enough = 0.1 * min(1.0, size, float(np.linalg.norm(moved)) / np.sqrt(sigma))
+        if np.linalg.norm(at.gradient) <= max(enough, _ROUNDING * (1 + size)):
+            return at, step
+        ahead = _line_search(program, at, z, sigma)
+        if ahead is None:
+            return (at if np.linalg.norm(at.gradient) <= size else None), step
+        at = ahead
+    return None, _INNER
 
 
 def _line_search(program: _Program, at: _At, z: np.ndarray, sigma: float) -> _At | None:
     """The Newton step, halved until φ falls by Armijo's share; None where rounding leaves nothing to gain."""
-    step = program.newton_direction(at, sigma)
+    try:
+        step = program.newton_direction(at, sigma)
+    except LinAlgError:  # σ so large that Λ⁻¹ is lost in the sum
+        return None
     slope = float(at.gradient @ step)
     change = program.features_transposed(step)
     t = program.longest(at.nu, step)
-    while t > 1e-6:
+    while t > _SHORTEST:
         ahead = program.at(at.nu + t * step, at.c + t * change, z, sigma)
         if ahead.value <= at.value + 1e-4 * t * slope:
             return ahead

@@ -256,7 +256,7 @@ def holds_all_patterns(X: Array, D: Array) -> bool:
 def advice(solution: Solution, tol: float, solver: str, max_steps: int) -> str:
     c = solution.certificate
     cure = f"raise max_steps above {max_steps}, or use solver='interior-point'"
-    if "interior" in solver:
+    if "interior" in solver or "newton" in solver:
         cure = f"raise tol to {2 * c.relative:.0e}, or scale X and beta so that rows have length about 1"
     return (
         f"relative gap {c.relative:.2e} > tol = {tol:g} (primal {c.primal:.10g}, dual {c.dual:.10g}, {c.scope}) "
