@@ -23,8 +23,8 @@ PAPER = Paper(
 
 # --- the closure, at every width
 def networks(n, d, o, rate, rng):
-    """Gaussian; weights that descent would blow up (η λ_max(xᵀx/P) tr M > 1) are shrunk until it does not: narrow ones
-    reach the end of the floats within the 6 steps, once in some thousand draws."""
+    """Gaussian; weights that descent would blow up (η λ_max(xᵀx/P) tr M > 1) are shrunk until it does not: else 24 of
+    20 000 networks of width 1 leave the range of float32 within the 6 steps."""
     x = rng.standard_normal((4, d))
     u, v = rng.standard_normal((n, d)), rng.standard_normal((n, o))
     steepest = rate * np.linalg.norm(x, 2) ** 2 / len(x) * np.trace(start(u, v))

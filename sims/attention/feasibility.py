@@ -18,7 +18,7 @@ from corollary.arrays import Array, Namespace
 def separable(X: np.ndarray, Z: np.ndarray, chosen: np.ndarray) -> bool:
     """X (n, T, d), Z (n, d), chosen (n,).
 
-    Where the program itself is left undecided (HiGHS does so once in some ten thousand), Gordan's alternative is asked:
+    Where the program itself is left undecided (HiGHS did so with one of some 14 000), Gordan's alternative is asked:
     there is no such W if and only if 0 is in the convex hull of the (x_{i,α_i} − x_it) z_iᵀ. Raises RuntimeError where
     that is not decided either.
     """

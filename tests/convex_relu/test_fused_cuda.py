@@ -46,7 +46,8 @@ def problem(loss="squared", n=23, d=5, P=7, B=3, dtype="float64", seed=0):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("d", [1, 32, 33, 70])
 def test_groups_is_its_formula(on_host, dtype, d):
-    """15 operations of a component, and ‖p‖ by 32 partial sums: relative ε d/32 + 37 at worst, here of order one."""
+    """15 operations of a component, and ‖p‖ by 32 partial sums: relative 60 ε at worst, of sizes up to 8 (u), 24 (p) and
+    32 (what is added up in 2v − p): the normal numbers drawn are within four of zero."""
     rng, (B, P) = np.random.default_rng(d), (2, 5)
     p, Z = (rng.standard_normal((B, 2, P, d)).astype(dtype) for _ in range(2))
     push, shrink = rng.standard_normal((P, B, d)).astype(dtype), rng.random((B, 2, P)).astype(dtype)
@@ -61,10 +62,10 @@ def test_groups_is_its_formula(on_host, dtype, d):
         np.int64(d + 4),
     ))  # fmt: skip
     bound = 60 * EPS[dtype]
-    np.testing.assert_allclose(Z, want_u, atol=8 * bound)
-    np.testing.assert_allclose(p, want_p, atol=16 * bound)
-    np.testing.assert_allclose(stacked[:, :d].reshape(p.shape), 2 * v - want_p, atol=32 * bound)
-    np.testing.assert_allclose(shrink[..., None] * want_p, v, atol=32 * bound)
+    np.testing.assert_allclose(Z, want_u, rtol=0, atol=8 * bound)
+    np.testing.assert_allclose(p, want_p, rtol=0, atol=24 * bound)
+    np.testing.assert_allclose(stacked[:, :d].reshape(p.shape), 2 * v - want_p, rtol=0, atol=32 * bound)
+    np.testing.assert_allclose(shrink[..., None] * want_p, v, rtol=0, atol=32 * bound)
     assert np.all(np.isnan(stacked[:, d:])) and not p[0, 0, 0].any() and shrink[0, 0, 0] == 0
     assert not shrink[1].any() and shrink[0, 1].any()
 
@@ -80,7 +81,7 @@ def test_cones_is_its_formula(on_host, dtype):
     on_host(dtype)("cones")((G, 2), (256, 1), (
         np.int64(P), np.int64(n), np.int32(d), on, push, np.dtype(dtype).type(1.7), t, stacked, np.int64(d + n),
     ))  # fmt: skip
-    np.testing.assert_allclose(t, want, atol=40 * EPS[dtype])
+    np.testing.assert_allclose(t, want, rtol=0, atol=40 * EPS[dtype])
     np.testing.assert_array_equal(stacked[:, d:], (e * np.abs(t)).astype(dtype))
     assert np.all(np.isnan(stacked[:, :d]))
 
@@ -113,7 +114,7 @@ def test_admm_takes_the_same_steps(on_host, dtype, steps, tolerance, loss, gated
         assert plain[-1] == fused[-1]
         for a, b in zip(plain[:-1], fused[:-1], strict=True):
             assert a.dtype == b.dtype == np.dtype(dtype)
-            np.testing.assert_allclose(b, a, atol=tolerance)
+            np.testing.assert_allclose(b, a, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -138,7 +139,7 @@ def test_fista_takes_the_same_steps(on_host, dtype, tolerance, loss):
         assert got[1] == want[1] == steps - 3 and len(seen[0]) == len(seen[1]) == steps - 3
         for plain, fused in zip(*seen, strict=True):
             for a, b in zip(plain, fused, strict=True):
-                np.testing.assert_allclose(b, a, atol=tolerance)
+                np.testing.assert_allclose(b, a, rtol=0, atol=tolerance)
         np.testing.assert_array_equal(got[0], seen[1][-1][1])
         assert got[0].flags.c_contiguous
     np.testing.assert_array_equal(z0, np.random.default_rng(1).standard_normal((3, 7, 5)).astype(dtype))
@@ -153,7 +154,7 @@ def test_the_momentum_restarts_and_its_sequence_is_nesterovs(on_host):
         np.int64(12), np.int64(2), np.int32(33), new, z, np.array([1e-9, 0.0]), t, x, after, ahead))  # fmt: skip
     np.testing.assert_allclose(after, [(1 + 5**0.5) / 2, (1 + 101**0.5) / 2], rtol=1e-15)
     np.testing.assert_allclose(ahead, [0, 4 / after[1]], rtol=1e-15)
-    np.testing.assert_allclose(x, new + ahead[:, None] * (new - z), atol=1e-14)
+    np.testing.assert_allclose(x, new + ahead[:, None] * (new - z), rtol=0, atol=1e-14)
 
 
 @pytest.fixture
@@ -230,4 +231,4 @@ def test_on_a_gpu_the_steps_are_those_of_numpy(monkeypatch, loss, gated, dtype, 
             ends[-1].append(fista.fista(a, b, betas, c, loss, steps=20)[0])
     assert len(calls) == len(ends[1]) - 4
     for plain, fused in zip(*ends, strict=True):
-        np.testing.assert_allclose(backend.numpy(fused), plain, atol=tolerance * max(1, np.max(np.abs(plain))))
+        np.testing.assert_allclose(backend.numpy(fused), plain, rtol=0, atol=tolerance * max(1, np.max(np.abs(plain))))

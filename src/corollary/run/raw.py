@@ -15,6 +15,7 @@ import numpy as np
 from corollary.claims import Claim
 from corollary.run.log import LogError
 from corollary.run.tables import csv_text
+from corollary.seeds import stable_hash
 from corollary.verdicts import Verdict
 
 DATA = "data"
@@ -37,7 +38,9 @@ def write_raw(out: Path, claim: Claim, verdict: Verdict, *, scale: str, device: 
     measured = claim.measured(verdict.n, **about, executor=executor, store=store)
     said = f"{claim.name}, scale {scale}, seed root {verdict.seed_root}, device {device}, {verdict.n} replicates"
     arrays = [part for _, value in measured for part in _parts(value).values()]
-    name = quote(claim.name, safe="")[:_LONGEST]
+    name = quote(claim.name, safe="")
+    if len(name) > _LONGEST:  # two long names may begin alike
+        name = f"{name[:_LONGEST]}-{stable_hash(name):016x}"
     if sum(a.size for a in arrays) > MOST:
         path, content = f"{DATA}/{name}.npz", _npz(measured)
     else:
