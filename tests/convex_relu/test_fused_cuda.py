@@ -16,21 +16,9 @@ EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 
 
 @pytest.fixture(scope="module")
-def on_host(tmp_path_factory):
+def on_host(host_kernel):
     """kernels(dtype)(name), as `kernels=` of the steps takes them."""
-    try:
-        host_kernels.compiler("c++", "g++", "clang++")
-    except RuntimeError as reason:
-        pytest.skip(str(reason))
-    folder, made = tmp_path_factory.mktemp("kernels"), {}
-
-    def kernel(dtype, name):
-        key = name, np.dtype(dtype)
-        if key not in made:
-            made[key] = host_kernels.host_kernel(fused_cuda.SOURCE, name, dtype, folder)
-        return made[key]
-
-    return lambda dtype: lambda name: kernel(dtype, name)
+    return lambda dtype: lambda name: host_kernel(fused_cuda.SOURCE, name, dtype)
 
 
 def problem(loss="squared", n=23, d=5, P=7, B=3, dtype="float64", seed=0):
@@ -46,8 +34,8 @@ def problem(loss="squared", n=23, d=5, P=7, B=3, dtype="float64", seed=0):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("d", [1, 32, 33, 70])
 def test_groups_is_its_formula(on_host, dtype, d):
-    """15 operations of a component, and ‖p‖ by 32 partial sums: relative 60 ε at worst, of sizes up to 8 (u), 24 (p) and
-    32 (what is added up in 2v − p): the normal numbers drawn are within four of zero."""
+    """15 operations of a component, and ‖p‖ by 32 partial sums: relative 60 ε at worst, of sizes up to 8 (u), 24 (p)
+    and 32 (what is added up in 2v − p): the normal numbers drawn are within four of zero."""
     rng, (B, P) = np.random.default_rng(d), (2, 5)
     p, Z = (rng.standard_normal((B, 2, P, d)).astype(dtype) for _ in range(2))
     push, shrink = rng.standard_normal((P, B, d)).astype(dtype), rng.random((B, 2, P)).astype(dtype)
