@@ -63,6 +63,6 @@ def growth(tables: Tables) -> Figure:
         axis.set_xlabel("bits $k$")
         axis.set_title(name)
     axes[0].set_ylabel("models, $\\delta$ = 0.1")
-    axes[0].set_ylim(top=20 * table["paper"][table["inputs"] == "all"].max())
+    axes[0].set_ylim(top=100 * table["paper"][table["inputs"] == "all"].max())
     axes[0].legend(loc="upper left")
     return fig
