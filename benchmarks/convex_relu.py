@@ -2,9 +2,10 @@
 
     make bench-convex-relu
 
-COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches,gpu, COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU
-seconds for a peer, all its tolerances, imports included), COROLLARY_CAP_OURS (for one run of ours; default: the same)
-and COROLLARY_MEMORY=12 (GiB for a peer) change what is run; rows of other sizes are kept as they are in the results.
+COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches,gpu, COROLLARY_NETWORKS=gated,relu,
+COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU seconds for a peer, all its tolerances, imports included),
+COROLLARY_CAP_OURS (for one run of ours; default: the same) and COROLLARY_MEMORY=12 (GiB for a peer) change what is
+run; rows of other sizes and networks are kept as they are in the results.
 Peers run peers/convex_relu.py in environments of their own; CRONOS, which is no package, needs COROLLARY_CRONOS, a
 checkout of its repository, and is left out without it.
 
@@ -231,6 +232,9 @@ def main() -> None:
     wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches", "gpu"])).split(",")
     if unknown := set(wanted) - {*known, "batches", "gpu"}:
         sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches, gpu")
+    networks = os.environ.get("COROLLARY_NETWORKS", "gated,relu").split(",")
+    if unknown := set(networks) - {"gated", "relu"}:
+        sys.exit(f"COROLLARY_NETWORKS names {', '.join(unknown)}; expected gated, relu or both")
     cap, memory = float(os.environ.get("COROLLARY_CAP", "1200")), float(os.environ.get("COROLLARY_MEMORY", "12"))
     rounds = int(os.environ.get("COROLLARY_ROUNDS", "3"))
     path = HERE / "results" / "convex_relu.json"
@@ -239,7 +243,7 @@ def main() -> None:
     rows, batched = before.get("rows", []), before.get("batches", [])
     fused, why = before.get("gpu", []), on_gpu.missing()
     for name in wanted:
-        for gated in (True, False) if name in known else (False,):
+        for gated in [k == "gated" for k in networks] if name in known else (False,):
             if name == "gpu":
                 fused = fused if why else on_gpu.convex_relu(problem(*SIZES[-1]), COLUMNS)
             elif name == "batches":
