@@ -133,7 +133,7 @@ def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, c
             ended, started = "cut", Path(folder) / "started.txt"
             running = cap - float(started.read_text()) if started.exists() else 0.0
         elif done.returncode:
-            last = [*log.read_text().strip().splitlines(), f"signal {-done.returncode}"][-1]
+            last = [f"exit status {done.returncode}", *log.read_text().strip().splitlines()][-1]
             ended = last[:80].replace("|", "/")
         found = []
         for path in sorted(Path(folder).glob(f"{name}-*.npz")):
