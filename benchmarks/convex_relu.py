@@ -134,7 +134,7 @@ def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, c
             running = cap - float(started.read_text()) if started.exists() else 0.0
         elif done.returncode:
             last = [f"exit status {done.returncode}", *log.read_text().strip().splitlines()][-1]
-            ended = last[:80].replace("|", "/")
+            ended = f"out of {memory:g} GiB" if "MemoryError" in last else last[:80].replace("|", "/")
         found = []
         for path in sorted(Path(folder).glob(f"{name}-*.npz")):
             with np.load(path) as z:

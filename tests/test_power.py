@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("power")  # one trial for all of them
 ROOT = Path(__file__).resolve().parents[1]
 TENTH = int(os.environ.get("COROLLARY_POWER_TENTH", datetime.date.today().toordinal() % 10))
 
