@@ -134,7 +134,8 @@ def run_peer(name: str, python: str, data: dict[str, np.ndarray], gated: bool, c
             running = cap - float(started.read_text()) if started.exists() else 0.0
         elif done.returncode:
             last = [f"exit status {done.returncode}", *log.read_text().strip().splitlines()][-1]
-            ended = f"out of {memory:g} GiB" if "MemoryError" in last else last[:80].replace("|", "/")
+            spent = "MemoryError" in last or "bad_alloc" in last
+            ended = f"out of {memory:g} GiB" if spent else last[:80].replace("|", "/")
         found = []
         for path in sorted(Path(folder).glob(f"{name}-*.npz")):
             with np.load(path) as z:
