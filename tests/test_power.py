@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("power")  # one trial for all of them
 ROOT = Path(__file__).resolve().parents[1]
 TENTH = int(os.environ.get("COROLLARY_POWER_TENTH", datetime.date.today().toordinal() % 10))
 
@@ -53,30 +52,19 @@ def power(share: str, out: Path) -> dict:
     return json.loads(out.read_text())
 
 
-@pytest.fixture(scope="module")
-def today(tmp_path_factory) -> dict:
-    return power(f"{TENTH}/10", tmp_path_factory.mktemp("power") / "today.json")
-
-
-def test_every_public_function_of_theory_is_guarded(today):
-    """Some test says @guards(function), or some derivation is of it; an exemption is written down in this file."""
-    assert not today["unguarded"], f"add @guards(…) to a test, or a reason to EXEMPT: {today['unguarded']}"
-    assert len(today["functions"]) > 20
-
-
-def test_todays_tenth_is_noticed(today):
-    """Printed when it fails: which tenth it was."""
+def test_every_function_is_guarded_and_todays_tenth_is_noticed(tmp_path):
+    """Some test says @guards(function), or some derivation is of it; an exemption is written down in this file, and
+    none outlives what it was for. One test, because it is one trial. Printed when it fails: which tenth it was."""
+    today = power(f"{TENTH}/10", tmp_path / "today.json")
     again = f"tenth {TENTH} of 0…9; repeat with COROLLARY_POWER_TENTH={TENTH}"
     print(again, f"{today['seconds']} s:", *today["chosen"])
-    wrong = [*today["unnoticed"], *today["vacuous"], *today["broken"]]
-    assert not wrong, "\n".join([again, *wrong])
-
-
-def test_every_exemption_has_a_reason_and_a_function(today):
-    """No exemption outlives what it was for."""
+    assert not today["unguarded"], f"add @guards(…) to a test, or a reason to EXEMPT: {today['unguarded']}"
     names = today["functions"]
+    assert len(names) > 20
     for name, reason in EXEMPT.items():
         assert len(reason) > 15 and any(name.startswith(known) for known in names), name
+    wrong = [*today["unnoticed"], *today["vacuous"], *today["broken"]]
+    assert not wrong, "\n".join([again, *wrong])
 
 
 @pytest.mark.slow
