@@ -23,16 +23,21 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def host_kernel(tmp_path_factory):
-    """kernel(source, name, dtype): a kernel of CUDA text compiled for the host, once; skips without a compiler."""
+def kernel_folder(tmp_path_factory):
+    """Where kernels are compiled for the host; skips without a compiler."""
     try:
         host_kernels.compiler("c++", "g++", "clang++")
     except RuntimeError as reason:
         pytest.skip(str(reason))
-    folder = tmp_path_factory.mktemp("kernels")
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture(scope="session")
+def host_kernel(kernel_folder):
+    """kernel(source, name, dtype): a kernel of CUDA text compiled for the host, once."""
 
     @functools.cache
     def kernel(source, name, dtype):
-        return host_kernels.host_kernel(source, name, dtype, folder)
+        return host_kernels.host_kernel(source, name, dtype, kernel_folder)
 
     return lambda source, name, dtype: kernel(source, name, np.dtype(dtype))

@@ -29,24 +29,15 @@ extern "C" __global__ void reversed(int n, const real* x, real factor, real* out
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    try:
-        host_kernels.compiler("c++", "g++", "clang++")
-    except RuntimeError as reason:
-        pytest.skip(str(reason))
-    return tmp_path_factory.mktemp("kernels")
-
-
 def arguments(dtype, n=16):
     x = np.arange(n, dtype=dtype)
     return [np.int32(n), x, dtype(2), np.full(n, -1, dtype), np.zeros(1, np.int32), np.zeros(1, np.int64)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_threads_of_a_block_meet_at_the_barrier(folder, dtype):
+def test_threads_of_a_block_meet_at_the_barrier(kernel_folder, dtype):
     """Every thread reads what a later one wrote before the barrier; a block may leave as a whole."""
-    launch, given = host_kernels.host_kernel(SOURCE, "reversed", dtype, folder), arguments(dtype)
+    launch, given = host_kernels.host_kernel(SOURCE, "reversed", dtype, kernel_folder), arguments(dtype)
     launch((2, 2), (8, 1), tuple(given))
     np.testing.assert_array_equal(given[3], 2 * np.concatenate([np.arange(8)[::-1], np.arange(8, 16)[::-1]]))
     assert (given[4][0], given[5][0]) == (16, 15)
@@ -63,8 +54,8 @@ def test_threads_of_a_block_meet_at_the_barrier(folder, dtype):
         (5, np.zeros(1, np.int32), "last is an array of int32; expected a C-contiguous array of int64"),
     ],
 )
-def test_arguments_that_a_gpu_would_read_as_something_else(folder, place, wrong, said):
-    launch, given = host_kernels.host_kernel(SOURCE, "reversed", np.float64, folder), arguments(np.float64)
+def test_arguments_that_a_gpu_would_read_as_something_else(kernel_folder, place, wrong, said):
+    launch, given = host_kernels.host_kernel(SOURCE, "reversed", np.float64, kernel_folder), arguments(np.float64)
     given[place] = wrong
     with pytest.raises(TypeError, match=said):
         launch((2, 1), (8, 1), tuple(given))
@@ -72,13 +63,13 @@ def test_arguments_that_a_gpu_would_read_as_something_else(folder, place, wrong,
         launch((2, 1), (8, 1), tuple(given[:5]))
 
 
-def test_what_is_missing_or_wrong_is_said(folder):
+def test_what_is_missing_or_wrong_is_said(kernel_folder):
     with pytest.raises(RuntimeError, match="none of no-such-compiler"):
         host_kernels.compiler("no-such-compiler")
     with pytest.raises(RuntimeError, match="no kernel forwards"):
-        host_kernels.host_kernel(SOURCE, "forwards", np.float64, folder)
+        host_kernels.host_kernel(SOURCE, "forwards", np.float64, kernel_folder)
     with pytest.raises(RuntimeError, match="tile"):
-        host_kernels.host_kernel(SOURCE.replace("real tile", "real title"), "reversed", np.float64, folder)
+        host_kernels.host_kernel(SOURCE.replace("real tile", "real title"), "reversed", np.float64, kernel_folder)
 
 
 def test_without_cupy_there_is_no_kernel():

@@ -25,7 +25,7 @@ from corollary.theory.convex_relu.interior import Candidate, Data, Report, gap_o
 
 _FIRST = 100.0  # σ λ to begin with, λ the data's curvature along y; 10 to 1000 take the same number of systems ± 2
 _GROW = 10.0
-_OUTER, _INNER = 60, 60
+_OUTER, _INNER = 60, 60  # updates of z, and Newton steps for each: beyond them the caller says NotConverged
 _FAILED = 4  # attempts in a row, each with σ growing less
 _SHORTEST = 1e-9  # step of a line search: groups come and go within that of ν
 _IDLE, _SMALL = 3, 1e-9  # updates of z, below this gap, without half of it gone: rounding
