@@ -55,7 +55,11 @@ def growth(tables: Tables) -> Figure:
             rows = rows[np.argsort(table["k"][rows])]
             k = table["k"][rows]
             axis.plot(k, table["closed_form"][rows], color=colour, label=f"{inputs}: closed form")
-            axis.plot(k, table["needed"][rows], marker, color=colour, label=f"{inputs}: drawn")
+            needed, low, high = (table[name][rows] for name in ("needed", "low", "high"))
+            axis.errorbar(
+                k, needed, yerr=[needed - low, high - needed], fmt=marker, ms=3, color=colour,
+                label=f"{inputs}: drawn, 95 %",
+            )  # fmt: skip
             if inputs == "all":
                 axis.plot(k, table["paper"][rows], "--", color="0.4", label="all: worst input for each, $k^2$")
         axis.set_xscale("log")
