@@ -24,6 +24,7 @@ class ExecutorError(ValueError):
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 CONNECT = 10.0  # seconds to wait for a scheduler's answer
+LINGER = 10.0  # seconds to wait for the thread of a pool whose workers have been killed
 
 
 def _die_with_parent() -> None:
@@ -87,11 +88,14 @@ class Processes:
         if pool is None:
             return
         results = getattr(pool, "_result_queue", None)
+        manager = getattr(pool, "_executor_manager_thread", None)
         for process in processes:
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         if results is not None:  # the pool's thread may wait for the rest of a message; now it meets the pipe's end
             results._writer.close()
+        if manager is not None:  # at exit the interpreter would write to a pipe that this thread may be closing
+            manager.join(LINGER)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,17 @@ def test_a_killed_worker_is_replaced_and_its_block_done_again(tmp_path):
     with executor_from("processes:2") as processes:
         results = sweep(tasks(suicidal), store=Store(tmp_path / "s"), executor=processes)
     assert flag.exists() and len(results) == 6
+
+
+@pytest.mark.parametrize("seconds", (0.0, 0.3))
+def test_nothing_of_a_pool_outlives_it(seconds):
+    """Not its thread either: at exit the interpreter writes to the pipe that the thread closes when it ends (EBADF)."""
+    before = set(threading.enumerate())
+    with executor_from("processes:2") as processes:
+        wait([processes.submit(time.sleep, 0)])
+        waits = [processes.submit(time.sleep, 60) for _ in range(4)]
+        time.sleep(seconds)
+    assert set(threading.enumerate()) == before and all(w.done() for w in waits)
 
 
 def dies_at_two(point, seeds, xp):
