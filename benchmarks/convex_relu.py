@@ -2,7 +2,7 @@
 
     make bench-convex-relu
 
-COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches,gpu, COROLLARY_NETWORKS=gated,relu,
+COROLLARY_SIZES=200x20x50,200x20x200,500x50x200,2000x100x1000,batches, COROLLARY_NETWORKS=gated,relu,
 COROLLARY_ROUNDS=3, COROLLARY_CAP=1200 (CPU seconds for a peer, all its tolerances, imports included),
 COROLLARY_CAP_OURS (for one run of ours; default: the same) and COROLLARY_MEMORY=12 (GiB for a peer) change what is
 run; rows of other sizes and networks are kept as they are in the results.
@@ -34,7 +34,6 @@ from typing import Any
 import convex_relu_table
 import harness
 import numpy as np
-import on_gpu
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((200, 20, 50), (200, 20, 200), (500, 50, 200), (2000, 100, 1000))
@@ -150,7 +149,8 @@ def compare(size: tuple[int, int, int], gated: bool, rounds: int, cap: float, me
     limit = float(os.environ.get("COROLLARY_CAP_OURS", cap))
     table = {name: {"size": size, "gated": gated, "solver": name, "times": {f"{g:g}": [] for g in GAPS},
                     "own_gap": None, "best_gap": None, "ended": "", "cut_after": None,
-                    "cap": limit if name == "corollary" else cap, "load": os.getloadavg()[0], "commit": commit()}
+                    "cap": limit if name == "corollary" else cap, "load": os.getloadavg()[0],
+                    "commit": harness.commit()}
              for name in ("corollary", *pythons)}  # fmt: skip
     dual = -np.inf
     if size[0] ** 2 * size[1] * size[2] <= REFERENCE:  # off the clock
@@ -213,7 +213,7 @@ def batches(rounds: int) -> list[dict[str, Any]]:
     }
     rows = []
     for name, (together, apart) in cases.items():
-        row: dict[str, Any] = {"case": name, "together": [], "apart": [], "commit": commit()}
+        row: dict[str, Any] = {"case": name, "together": [], "apart": [], "commit": harness.commit()}
         for _ in range(rounds):
             for key, run in (("together", together), ("apart", apart)):
                 begun = time.process_time()
@@ -223,16 +223,11 @@ def batches(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HERE)
-    return done.stdout.strip()
-
-
 def main() -> None:
     known = ["x".join(map(str, size)) for size in SIZES]
-    wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches", "gpu"])).split(",")
-    if unknown := set(wanted) - {*known, "batches", "gpu"}:
-        sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches, gpu")
+    wanted = os.environ.get("COROLLARY_SIZES", ",".join([*known, "batches"])).split(",")
+    if unknown := set(wanted) - {*known, "batches"}:
+        sys.exit(f"COROLLARY_SIZES names {', '.join(unknown)}; expected some of {', '.join(known)}, batches")
     networks = os.environ.get("COROLLARY_NETWORKS", "gated,relu").split(",")
     if unknown := set(networks) - {"gated", "relu"}:
         sys.exit(f"COROLLARY_NETWORKS names {', '.join(unknown)}; expected gated, relu or both")
@@ -242,21 +237,18 @@ def main() -> None:
     before = json.loads(path.read_text()) if path.exists() else {}
     before = before if before.get("format") == FORMAT else {}
     rows, batched = before.get("rows", []), before.get("batches", [])
-    fused, why = before.get("gpu", []), on_gpu.missing()
     for name in wanted:
         for gated in [k == "gated" for k in networks] if name in known else (False,):
-            if name == "gpu":
-                fused = fused if why else on_gpu.convex_relu(problem(*SIZES[-1]), COLUMNS)
-            elif name == "batches":
+            if name == "batches":
                 batched = alone(["batches", str(rounds)], None)
             else:
                 size = SIZES[known.index(name)]
                 rows = [r for r in rows if (tuple(r["size"]), r["gated"]) != (size, gated)]
                 rows += compare(size, gated, rounds, cap, memory)
             rows.sort(key=lambda r: (r["size"][0] * r["size"][2], r["gated"]))
-            lines = convex_relu_table.table(rows, batched) + on_gpu.lines(fused, why)
+            lines = convex_relu_table.table(rows, batched) + ["", "On a GPU: gpu.md."]
             harness.write_results("convex_relu", lines, sorted(set(HOMES.values())), {}, format=FORMAT, rows=rows,
-                                  batches=batched, gpu=fused)  # fmt: skip
+                                  batches=batched)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -59,14 +59,20 @@ def cpu_name() -> str:
     return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), platform.machine())
 
 
+def commit() -> str:
+    """Of the checkout, "-dirty" with changes in it; of a copy without .git, what COROLLARY_COMMIT says."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
+    return os.environ.get("COROLLARY_COMMIT") or done.stdout.strip() or "unknown"
+
+
 def write_results(name: str, lines: Sequence[str], peers: Sequence[str], facts: Mapping[str, Any], **kept: Any) -> None:
     """Print the table; write it, and what it ran on, to results/NAME.md, and all that is kept to results/NAME.json."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip()
     about = {
         "cpu": cpu_name(), "cores": os.cpu_count(), "python": platform.python_version(),
         "numpy": importlib.metadata.version("numpy"), **facts,
         **{peer: (HERE / "peers" / f"{peer}.txt").read_text().split() for peer in peers},
-        "commit": commit, "load at the end": os.getloadavg()[0],
+        "commit": commit(), "load at the end": os.getloadavg()[0],
     }  # fmt: skip
     text = "\n".join([*lines, "", *(f"- {key}: {value}" for key, value in about.items()), ""])
     (HERE / "results" / f"{name}.md").write_text(text)

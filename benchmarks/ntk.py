@@ -12,7 +12,7 @@ both, each job in its own process on one core. Both sides are compared with a re
              `python benchmarks/ntk.py --images64` adds one call with 64 images to the results: half an hour.
     floor    what ours cannot go below in NumPy: the product of the inputs, and eleven passes over a block in cache for
              every layer and half of the pairs
-    GPU      on_gpu.py, where there is one; `python benchmarks/ntk.py --gpu` runs nothing else and keeps the rest
+    GPU      gpu.py, where there is one
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import on_gpu
 from harness import HERE, peer_python, spread, write_results
 
 N, D, IMAGES, REPEATS, ROUNDS = 2000, 784, 8, 3, 3
@@ -194,14 +193,8 @@ def exact(dtype: str, depth: int, b: float) -> np.ndarray:
 
 
 def main() -> None:
-    path, why = HERE / "results" / "ntk.json", on_gpu.missing()
+    path = HERE / "results" / "ntk.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    gpu = before.get("gpu", []) if why else on_gpu.ntk()
-    if sys.argv[1:2] == ["--gpu"]:
-        if why or not before:
-            sys.exit(why or f"no {path.name} to add to: run `python benchmarks/ntk.py` first")
-        report(before["rounds"], any(job.startswith("peer") for job in before["rounds"]), gpu, why)
-        return
     python = peer_python("neural_tangents")
     sides = {"ours": sys.executable, **({"peer": python} if python else {})}
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -227,10 +220,10 @@ def main() -> None:
                 one("ours", job)
             for batch in BATCHES if python else ():
                 one("peer", f"images,{batch},{IMAGES}")
-    report(rows, "peer" in sides, gpu, why)
+    report(rows, "peer" in sides)
 
 
-def report(rows: dict[str, list[dict[str, Any]]], peer: bool, gpu: list[dict[str, Any]], why: str) -> None:
+def report(rows: dict[str, list[dict[str, Any]]], peer: bool) -> None:
     head = ["dtype", "depth", "b_std", "ours, s", "neural-tangents, s", "ratio", "goal", "floor, s", "compile, s",
             "error, ours", "theirs", "arrays, ours", "memory, ours", "theirs"]  # fmt: skip
     lines = [
@@ -272,8 +265,8 @@ def report(rows: dict[str, list[dict[str, Any]]], peer: bool, gpu: list[dict[str
         mine = rows["ours images,8,64"][-1]["first"]
         lines.append(f"Images, n = 64, one call each: ours {mine:.4g} s, nt.batch ({batch}) {seconds:.4g} s, "
                      f"×{seconds / mine:.3g}.")  # fmt: skip
-    lines += on_gpu.lines(gpu, why)
-    write_results("ntk", lines, ["neural_tangents"] if peer else [], {"threads": 1}, rounds=rows, gpu=gpu)
+    lines += ["", "On a GPU: gpu.md."]
+    write_results("ntk", lines, ["neural_tangents"] if peer else [], {"threads": 1}, rounds=rows)
 
 
 if __name__ == "__main__":

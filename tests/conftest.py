@@ -2,6 +2,7 @@
 `corollary.testing.plugin`."""
 
 import functools
+import importlib.metadata
 import os
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from corollary.testing import host_kernels
+
+installed = any(point.name == "corollary" for point in importlib.metadata.entry_points(group="pytest11"))
+pytest_plugins = () if installed else ("corollary.testing.plugin",)  # a bare checkout, on a machine with a GPU
 
 settings.register_profile("ci", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", deadline=None)
