@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from corollary.arrays import to_numpy
 from corollary.sims.attention import experiments, model, path, selection, training
 from corollary.theory import attention
 
@@ -105,18 +106,26 @@ def target(X, Z, chosen, norm):
 
 
 def test_experiments_do_not_depend_on_the_block(backend):
-    """A replicate's numbers depend on its own seed; W goes to the Frobenius, K Qᵀ to the nuclear solution."""
+    """A replicate's numbers depend on its own seed. 200 steps: up to there those of this seed keep a change of K and Q
+    by some ε at some ε. Further on K and Q oscillate, and 400 steps make 10¹² of it: on a GPU, whose products of a
+    batch of one and of three sum in different orders, the cosines differed by 3e-4."""
+    seeds = [np.random.SeedSequence([7, k]) for k in range(3)]
+    point = {**POINT, "rate": 0.1, "steps": 200, "record_at": [100, 200]}
+    all_at_once, alone = (
+        experiments.convergence(point, some, backend.xp, target=target, device=backend.device)
+        for some in (seeds, seeds[1:2])
+    )
+    for key, v in all_at_once.items():
+        # a step adds some ten ε (a change of X by 1e-13 moves no number by more than 1.2e-13); the targets are equal
+        assert to_numpy(v)[1] == pytest.approx(to_numpy(alone[key])[0], abs=1e-11), key
+
+
+def test_w_goes_to_the_frobenius_and_kq_to_the_nuclear_solution(backend):
     seeds = [np.random.SeedSequence([7, k]) for k in range(3)]
     point = {**POINT, "rate": 0.1, "steps": 400, "record_at": [100, 400]}
-    all_at_once = experiments.convergence(point, seeds, backend.xp, target=target, device=backend.device)
-    alone = experiments.convergence(point, seeds[1:2], backend.xp, target=target, device=backend.device)
-    from corollary.arrays import to_numpy
-
-    for key, v in all_at_once.items():
-        # summation order differs between batch shapes; 400 normalised steps amplify roundings by at most a few thousand
-        assert to_numpy(v)[1] == pytest.approx(to_numpy(alone[key])[0], abs=1e-9), key
-    assert to_numpy(all_at_once["w_frobenius"])[:, -1].min() > 0.95
-    assert abs(to_numpy(all_at_once["w_towards"])).max() < 0.3 < 0.7 < to_numpy(all_at_once["kq_towards"]).min()
+    found = experiments.convergence(point, seeds, backend.xp, target=target, device=backend.device)
+    assert to_numpy(found["w_frobenius"])[:, -1].min() > 0.95
+    assert abs(to_numpy(found["w_towards"])).max() < 0.3 < 0.7 < to_numpy(found["kq_towards"]).min()
     bars = selection.bars(point, seeds, backend.xp, device=backend.device)
     assert sum(to_numpy(bars[k]) for k in ("is_global", "is_local", "unsaturated")) == pytest.approx(np.ones(3))
 
