@@ -8,8 +8,9 @@ from 1 − cos z, which is g or 1 + c,
     Dense       c ← αα'c + ββ',  τ ← αα'τ + c,                    g ← αα'g + ((α − α')² + (β − β')²)/2
 
 (α² + β² = 1). Only the inputs' product knows too little of g near parallel: pairs with |c| > 0.99 are reported by the
-kernel and go through the accurate steps of `layers`; a panel with too many of these is redone whole. What is left has
-an error of some ε a layer of √(ΘΘ').
+kernel and go through the accurate steps of `layers`, whose many small launches cost some ms, so many at a time; a panel
+with too many of these is redone whole. An input with itself has c = 1, g = 0. What is left has an error of some ε a
+layer of √(ΘΘ').
 
 A panel of rows at a time: one matrix product for the cosines (of inputs with themselves: from the diagonal on), then
 one kernel that reads each cosine once and writes K and Θ once, below the diagonal too. That is all its memory traffic,
@@ -33,6 +34,7 @@ _PAIRS = 2**24  # of a panel: some 0.1 ms of memory traffic, beside 0.02 ms for 
 _PANELS = 4  # at least: a panel's cosines are 1/8 of the results, and those in vain, below the diagonal, 1/8 of all
 _FEW = 1 / 16  # share of a panel's pairs up to which the accurate steps take them one by one
 _LEAST = 4096  # and this many in any case
+_MANY = 2**17  # pairs that are worth the launches of the accurate steps
 _WHOLE = 2048  # rows and columns of a block of the accurate steps
 _TILE, _ROWS = 32, 8  # a block of threads is (_TILE, _ROWS), for _TILE² pairs
 _ACTIVATION, _PLAIN = -1, 0
@@ -71,7 +73,8 @@ static __device__ inline void through(
 }
 
 // cosines (height, width) of rows first1… and columns first2…; K, T (n1, n2). mirror: inputs with themselves, computed
-// on and above the diagonal, written on both sides. found: the first `capacity` of *count pairs left out (K = T = 0).
+// on the diagonal (from c = 1) and above it, written on both sides. found: the first `capacity` of *count pairs left
+// out (K = T = 0).
 extern "C" __global__ void dense_layers(
     const real* cosines, long long height, long long width, long long first1, long long first2, int mirror,
     int layers, const int* code, const real* bend, const real* rest, real near,
@@ -89,8 +92,9 @@ extern "C" __global__ void dense_layers(
                 long long i = top + y, j = left + x;
                 if (i >= height || j >= width || (mirror && j < i)) continue;
                 long long p = first1 + i, q = first2 + j;
-                real c = cosines[i * width + j], tangent = 0;
-                if (fabs(c) <= near) {
+                bool itself = mirror && p == q;
+                real c = itself ? 1 : cosines[i * width + j], tangent = 0;
+                if (itself || fabs(c) <= near) {
                     through(c, tangent, layers, code, bend, rest,
                             alpha1 + p, beta1 + p, n1, alpha2 + q, beta2 + q, n2);
                 } else {
@@ -143,6 +147,18 @@ def gram(
     largest = max((rows.stop - rows.start) * (n2 - start) for rows, start in panels)
     work = xp.empty(largest, dtype=dtype, device=on)
     few = xp.empty(max(_LEAST, int(largest * _FEW)), dtype=xp.int64, device=on)
+    close: list[tuple[Array, Array, Array]] = []  # pairs for the accurate steps: rows, columns, cosines
+
+    def accurately() -> None:
+        if not close:
+            return
+        p, q, c = (xp.concat(parts) for parts in zip(*close, strict=True))
+        close.clear()
+        sizes = [(xp.take(V, p, axis=0), xp.take(W, q, axis=0)) for V, W in zip(before, other, strict=True)]
+        K[p, q], T[p, q] = pairs(pair_moments(a, right, c, p, q), sizes)
+        if b is None:
+            K[q, p], T[q, p] = K[p, q], T[p, q]
+
     for rows, start in panels:
         i, h, w = rows.start, rows.stop - rows.start, n2 - start
         cosines = xp.reshape(work[: h * w], (h, w))
@@ -158,12 +174,10 @@ def gram(
             _redo(K, T, rows, start, b is None, whole)
         elif left_out:
             flat = xp.sort(few[:left_out])  # atomics come in any order
-            p, q = flat // w + i, flat % w + start
-            moments = pair_moments(a, right, xp.take(work, flat, axis=0), p, q)
-            sizes = [(xp.take(V, p, axis=0), xp.take(W, q, axis=0)) for V, W in zip(before, other, strict=True)]
-            K[p, q], T[p, q] = pairs(moments, sizes)
-            if b is None:
-                K[q, p], T[q, p] = K[p, q], T[p, q]
+            close.append((flat // w + i, flat % w + start, xp.take(work, flat, axis=0)))
+            if sum(len(p) for p, _, _ in close) >= _MANY:
+                accurately()
+    accurately()
     return K, T
 
 
