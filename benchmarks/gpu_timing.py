@@ -70,7 +70,7 @@ def moved(name: str, arguments: tuple[Any, ...], item: int) -> float:
 
 @contextmanager
 def watched() -> Iterator[dict[str, list[tuple[Any, Any, float]]]]:
-    """The launches of every fused kernel inside, none replayed: (event before, event after, bytes)."""
+    """The launches of every fused kernel inside: (event before, event after, bytes)."""
     import cupy  # pyright: ignore[reportMissingImports]
 
     from corollary.numerics import cuda
@@ -90,12 +90,7 @@ def watched() -> Iterator[dict[str, list[tuple[Any, Any, float]]]]:
 
         return run
 
-    @contextmanager
-    def eagerly(step: Callable[[], object]) -> Iterator[Callable[[int], object]]:
-        step()
-        yield lambda times: [step() for _ in range(times)]
-
-    with mock.patch.object(cuda, "kernel", kernel), mock.patch.object(cuda, "replayed", eagerly):
+    with mock.patch.object(cuda, "kernel", kernel):
         yield seen
     cupy.cuda.Device().synchronize()
 

@@ -8,8 +8,8 @@ left of an ADMM step beside its products, for all columns of Y at once:
 
 r and a are written side by side, so that Z = [r a] [B⁻¹; κ X B⁻¹] is one product. A step moves, a row of a cone, t
 twice and αXu, E, a once: 17 bytes in float32 beside the products' own 8, where the passes of the plain twin move 92.
-FISTA has one kernel for the prox and the restart's inner product, one for the momentum. Where no number goes to the
-host, except between questions of `stop`, the launches of a step are one: `cuda.replayed`.
+FISTA has one kernel for the prox and the restart's inner product, one for the momentum; no number goes to the host
+between two questions of `stop`.
 """
 
 from __future__ import annotations
@@ -171,8 +171,11 @@ def admm_steps(
     on_step: Callable[[Any], None] | None = None,
     kernels: Kernels | None = None,
 ) -> Any:
-    """`admm.run` on CuPy arrays, with its `Factors` and `State`, all in place. kernels: another machine's, by name."""
-    xp, on, real, replay = array_namespace(Y), device(Y), Y.dtype.type, kernels is None
+    """`admm.run` on CuPy arrays, with its `Factors` and `State`; state.u is one array, overwritten by each step.
+
+    kernels: another machine's, by name.
+    """
+    xp, on, real = array_namespace(Y), device(Y), Y.dtype.type
     kernels = kernels or (lambda name: cuda.kernel(SOURCE, name, Y.dtype))
     B, _, P, d = state.p.shape
     n, G, cones = Y.shape[0], 2 * B * P, f.kappa != 0
@@ -185,7 +188,8 @@ def admm_steps(
         return _fit(f.X, f.DT, xp.permute_dims(Z[:, 0, ...] - Z[:, 1, ...], (1, 0, 2)))
 
     rho_f = 1.0
-    level, ratio = (xp.asarray(v / state.rho, dtype=Y.dtype, device=on) for v in (betas, rho_f))
+    level = xp.asarray(betas / state.rho, dtype=Y.dtype, device=on)
+    ratio = xp.asarray(rho_f / state.rho, dtype=Y.dtype, device=on)
     damp = 1 / (1 + f.values[:, None] * ratio[None, :])
     state.p, state.t = xp.asarray(state.p, order="C"), xp.asarray(state.t, order="C")
     size = xp.sqrt(xp.sum(state.p * state.p, axis=-1))
@@ -198,16 +202,16 @@ def admm_steps(
     if cones:
         in_parts[..., d:] = xp.abs(state.t) * f.E
         pushed, gates = empty(G, n), xp.astype(f.DT, xp.int8)
-    XB, QT, push = xp.reshape(f.XB, (n, 1, d)), xp.matrix_transpose(f.Q), empty(P, B * d)
-    state.u, state.e, grid = Z, empty(n, B), (-(-G // _GROUPS), 1)
-
-    def step() -> None:
+    XB, QT = xp.reshape(f.XB, (n, 1, d)), xp.matrix_transpose(f.Q)
+    push, grid = empty(P, B * d), (-(-G // _GROUPS), 1)
+    h = state.h
+    for _ in range(steps):
         xp.matmul(stacked, to_Z, out=xp.reshape(Z, (G, d)))
-        target, h = Y, None
+        target = Y
         if loss != "squared":
             h = losses.prox(loss, state.h, Y, rho_f)
             target = 2 * h - state.h
-        xp.matmul(f.Q, damp * xp.matmul(QT, target - fit()), out=state.e)
+        state.e = xp.matmul(f.Q, damp * xp.matmul(QT, target - fit()))
         xp.matmul(f.DT, xp.reshape((ratio * state.e)[:, :, None] * XB, (n, B * d)), out=push)
         groups_kernel(grid, (_LANES, _GROUPS), (
             np.int64(G), np.int64(B), np.int64(P), np.int32(d), push, level, real(relax),
@@ -219,15 +223,9 @@ def admm_steps(
                 np.int64(P), np.int64(n), np.int32(d), gates, pushed, real(relax),
                 state.t, stacked, np.int64(stacked.shape[1]),
             ))  # fmt: skip
-        if h is not None:
-            state.h += relax * (fit() - h)
-
-    if replay and on_step is None and loss != "logistic" and steps > 2:  # that one's prox looks when it is done
-        with cuda.replayed(step) as again:
-            again(steps - 1)
-        state.steps, steps = state.steps + steps, 0
-    for _ in range(steps):
-        step()
+        state.u = Z
+        if loss != "squared":
+            state.h = state.h + relax * (fit() - h)
         state.steps += 1
         if on_step is not None:
             on_step(state)
@@ -249,47 +247,32 @@ def fista_steps(
     kernels: Kernels | None = None,
 ) -> tuple[Array, int]:
     """The loop of `fista.fista` on CuPy arrays, with steps of length `rate` and thresholds `level` (B,)."""
-    xp, on, real, replay = array_namespace(X), device(X), X.dtype.type, kernels is None
+    xp, on, real = array_namespace(X), device(X), X.dtype.type
     kernels = kernels or (lambda name: cuda.kernel(SOURCE, name, X.dtype))
     DT = xp.asarray(xp.matrix_transpose(D), copy=True)
     (n, d), P, B = X.shape, D.shape[1], Y.shape[1]
     prox_kernel, momentum_kernel = kernels("prox"), kernels("momentum")
-    z = xp.zeros((P, B, d), dtype=X.dtype, device=on)  # in this order products with D take all columns at once
+    # (P, B, d) here: products with D then take all columns at once
+    z = xp.zeros((P, B, d), dtype=X.dtype, device=on)
     if z0 is not None:
-        z[...] = xp.permute_dims(z0, (1, 0, 2))
+        z = xp.asarray(xp.permute_dims(z0, (1, 0, 2)), copy=True, order="C")
     x, new, descent = xp.asarray(z, copy=True), xp.empty_like(z), xp.empty_like(z)
+    gain = xp.empty((P, B), dtype=X.dtype, device=on)
     t, t_new = xp.ones(B, dtype=xp.float64, device=on), xp.empty(B, dtype=xp.float64, device=on)
-    gain, ahead = (xp.empty(shape, dtype=X.dtype, device=on) for shape in ((P, B), (B,)))
-    threshold = xp.asarray(level, dtype=X.dtype, device=on)
-    f, fx, f_new = (_fit(X, DT, z) for _ in range(3))
+    ahead, threshold = xp.empty(B, dtype=X.dtype, device=on), xp.asarray(level, dtype=X.dtype, device=on)
+    f = fx = _fit(X, DT, z)
     grid, counts, k = (-(-P * B // _GROUPS), 1), (np.int64(P * B), np.int64(B), np.int32(d)), 0
-
-    def step(z: Array, f: Array, t: Array, new: Array, f_new: Array, t_new: Array) -> None:
+    for k in range(1, steps + 1):
         nu = losses.dual_point(loss, fx, Y)
         xp.matmul(DT, xp.reshape(nu[:, :, None] * X[:, None, :], (n, B * d)), out=xp.reshape(descent, (P, B * d)))
         prox_kernel(grid, (_LANES, _GROUPS), (*counts, x, descent, z, real(rate), threshold, new, gain))
         momentum_kernel(grid, (_LANES, _GROUPS), (*counts, new, z, xp.sum(gain, axis=0), t, x, t_new, ahead))
-        f_new[...] = _fit(X, DT, new)
-        fx[...] = f_new + ahead * (f_new - f)
-
-    def asked() -> bool:
-        return stop is not None and k % every == 0 and stop(k, xp.permute_dims(here[0], (1, 0, 2)), here[1])
-
-    here, there = (z, f, t), (new, f_new, t_new)
-    if replay and steps > 3 and (stop is None or every % 2 == 0):
-        with cuda.replayed(lambda: (step(*here, *there), step(*there, *here))) as again:  # in place: a step and back
-            k = 2
-            while not (done := asked()) and k + 1 < steps:
-                pairs = (min(steps, steps if stop is None else (k // every + 1) * every) - k) // 2
-                again(pairs)
-                k += 2 * pairs
-        steps = k if done else steps
-    while k < steps:
-        step(*here, *there)
-        here, there, k = there, here, k + 1
-        if asked():
+        f_new = _fit(X, DT, new)
+        fx = f_new + ahead * (f_new - f)
+        z, new, f, t, t_new = new, z, f_new, t_new, t
+        if stop is not None and k % every == 0 and stop(k, xp.permute_dims(z, (1, 0, 2)), f):
             break
-    return xp.asarray(xp.permute_dims(here[0], (1, 0, 2)), copy=True, order="C"), k
+    return xp.asarray(xp.permute_dims(z, (1, 0, 2)), copy=True, order="C"), k
 
 
 def _fit(X: Array, DT: Array, z: Array) -> Array:

@@ -11,8 +11,7 @@ NVRTC compiles at the first call with the default options: no fast-math, a·b + 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -54,29 +53,3 @@ def kernel(source: str, name: str, dtype: Any) -> Launch:
     import cupy  # pyright: ignore[reportMissingImports]
 
     return cupy.RawKernel(text(source, dtype), name)
-
-
-@contextmanager
-def replayed(step: Callable[[], object]) -> Iterator[Callable[[int], object]]:
-    """Takes the step, once, and gives what takes it `times` more: a CUDA graph of all it queues, one launch a step.
-
-    Many small launches cost the host more than the GPU. The step works on arrays that stay where they are, reads
-    nothing that an earlier one allocated, and sends no number to the host. Every call ends when the GPU is done.
-    """
-    import cupy  # pyright: ignore[reportMissingImports]
-
-    stream, pool = cupy.cuda.Stream(non_blocking=True), cupy.cuda.MemoryPool()  # what the graph uses, nobody else gets
-    cupy.cuda.get_current_stream().synchronize()
-    with cupy.cuda.using_allocator(pool.malloc), stream:
-        step()  # compiles and fills the pool
-        stream.synchronize()
-        stream.begin_capture()
-        step()
-        graph = stream.end_capture()
-
-    def again(times: int) -> None:
-        for _ in range(times):
-            graph.launch(stream)
-        stream.synchronize()
-
-    yield again
