@@ -251,7 +251,8 @@ def _fly(tasks: Sequence[Task], waiting: deque[int], executor: Any, width: int, 
             if _land(tasks, flying, landed, done):
                 return list(flying.values())
     except BaseException:
-        for future in flying:
+        # our own pool is discarded: its thread would meet dead workers and a cancelled future, and print a traceback
+        for future in () if isinstance(executor, Processes) else flying:
             future.cancel()
         raise
     return []

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from corollary.claims import Experiment
-from corollary.executors import executor_from
+from corollary.executors import Processes, executor_from
 from corollary.store import MemoryStore, Store
 from corollary.sweep import SweepError, Task, _execute_pickled, _payload, sweep
 
@@ -131,6 +131,30 @@ def test_nothing_of_a_pool_outlives_it(seconds):
         waits = [processes.submit(time.sleep, 60) for _ in range(4)]
         time.sleep(seconds)
     assert set(threading.enumerate()) == before and all(w.done() for w in waits)
+
+
+def failing_first(base):
+    """An executor of that kind: the first task fails, and nothing becomes of the others."""
+
+    class Failing(base):
+        futures: list[Future]
+
+        def submit(self, fn, /, *args):
+            self.futures = [*getattr(self, "futures", []), Future()]
+            if len(self.futures) == 1:
+                self.futures[0].set_exception(ZeroDivisionError("n is 1"))
+            return self.futures[-1]
+
+    return Failing()
+
+
+def test_a_pool_that_is_discarded_has_no_cancelled_future():
+    """Its thread, where it sees the killed workers first, would fail on one with a traceback; others' are cancelled."""
+    for base, cancelled in ((Processes, False), (Executor, True)):
+        executor = failing_first(base)
+        with pytest.raises(SweepError, match="n is 1"):
+            sweep(tasks(draws), store=MemoryStore(), executor=executor)
+        assert len(executor.futures) > 1 and all(f.cancelled() == cancelled for f in executor.futures[1:])
 
 
 def dies_at_two(point, seeds, xp):
