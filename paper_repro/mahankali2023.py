@@ -41,8 +41,8 @@ ONE = RECALLED + (
 )
 TRAINING = {"steps": 200, "learning_rate": 0.03, "init": 0.4, "batch": 96}
 NOISE_OF_ADAM = (
-    "training stops with noise of relative size 1.5 % in the weights (measured over seeds); K is a product of two, so "
-    "its mean is off by at most the square of that, and the cosine decay leaves under a hundredth of a rate"
+    "noise of the gradients shortens the step that training ends at, most with few examples: in trials of 256 seeds by "
+    "1.5 (0.3) % at n = 3, 0.7 (0.2) % at 10; Theorem 3's η by 0.4 (0.2) %, an entry of Theorem 2's K by 0.008 (0.002)"
 )
 
 
@@ -72,7 +72,7 @@ trained = Experiment("mahankali2023.trained-layers", isotropic_run, STEP_POINTS,
 
 one_step = Claim(
     r"\hat y = \tfrac{\eta}{n}\sum_i y_i\, x_i^\top x_{n+1},\quad \eta = \frac{n}{n+d+1+\sigma^2}",
-    Value(step, resolution=rel(0.06), margin=rel(0.005), because=NOISE_OF_ADAM),
+    Value(step, resolution=rel(0.06), margin=rel(0.02), because=NOISE_OF_ADAM),
     id="mahankali2023.one-step",
     where="Theorem 1",
     theorem=ONE,
