@@ -15,7 +15,7 @@ Tables = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
 def descent(tables: Tables) -> Figure:
-    """Objective over p* minus one, each run a line, one panel a width."""
+    """Objective over p*, each run a line, one panel a width."""
     table = {k: np.asarray(v) for k, v in tables["runs"].items()}
     widths = sorted(set(table["width"]))
     fig, axes = plt.subplots(1, len(widths), figsize=(PAGE, 2.4), sharey=True, squeeze=False)

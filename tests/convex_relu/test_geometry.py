@@ -5,6 +5,7 @@ import pytest
 
 from corollary.testing import guards
 from corollary.theory import convex_relu
+from corollary.theory.convex_relu.pruning import keep_independent
 
 
 def instance(n=9, d=3, seed=0, share=0.1, loss="squared"):
@@ -49,6 +50,19 @@ def test_pruning_keeps_predictions_and_objective_with_rank_many_neurons():
     assert after.U.shape[1] <= before.U.shape[1]
     assert after.weight_penalty() == pytest.approx(before.weight_penalty(), rel=1e-8)
     np.testing.assert_allclose(after.predict(X), before.predict(X), atol=1e-11)
+
+
+def test_neurons_that_vanish_together_all_go():
+    """p, q, … and p + q + … of half their weight: one neuron remains, not a second of relative size 1e-15."""
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(8, 60))
+        parts = np.abs(rng.standard_normal((n, int(rng.integers(2, 8)))))
+        Z = np.column_stack([parts, parts.sum(1)])
+        c = keep_independent(Z, np.r_[np.ones(parts.shape[1]), 0.5])
+        assert np.flatnonzero(c).tolist() == [parts.shape[1]]
+        # A null vector by SVD: eps · condition number · a few columns (measured over 2000 seeds: at most 1 · columns).
+        assert abs(c[-1] - 2) <= 4 * Z.shape[1] * np.finfo(float).eps * np.linalg.cond(parts)
 
 
 @guards(convex_relu.optimal_set, convex_relu.OptimalSet)

@@ -17,8 +17,9 @@ from corollary.theory.convex_relu.problem import Network
 def prune(net: Network, X: Array, tol: float = 1e-10) -> Network:
     """A network with independent contributions on X, for each output at most rank Z ≤ min(n, neurons) of them.
 
-    Same predictions on X to rounding (not elsewhere), penalty not larger. tol: singular values below tol of the
-    largest count as zero. Host only; moved back. Raises ValueError for X of another width or tol outside (0, 1).
+    Same predictions on X to rounding, at worst to tol of a neuron's (not elsewhere); penalty not larger. tol: singular
+    values below tol of the largest count as zero, and so does a neuron left with less than tol of itself. Host only;
+    moved back. Raises ValueError for X of another width or tol outside (0, 1).
     """
     require_floating("X", X, ndim=2)
     if not 0 < tol < 1:
@@ -59,9 +60,8 @@ def keep_independent(Z: np.ndarray, weights: np.ndarray, tol: float = 1e-10) -> 
         b = Vt[-1] / size[alive]  # Z_alive b = 0
         if np.sum(b * weights[alive]) < 0 or (np.max(b) <= 0):
             b = -b
-        ratio = b / c[alive]
-        first = int(np.argmax(ratio))
-        c[alive] -= b / ratio[first]
-        c[alive[first]] = 0.0
-        c = np.maximum(c, 0.0)
+        before = c[alive]
+        left = before - b / np.max(b / before)
+        # Several may reach zero at once; the rounding of b, as large as Z is ill-conditioned, leaves crumbs of them.
+        c[alive] = np.where(left > tol * before, left, 0.0)
     return c
