@@ -62,7 +62,7 @@ def moved(name: str, arguments: tuple[Any, ...], item: int) -> float:
         pairs = h * w - (h * (h - 1) // 2 if mirror else 0)
         return item * (pairs + 2 * ((2 * pairs - h) if mirror else pairs))
     if name == "cones":
-        patterns, n, groups = int(arguments[0]), int(arguments[1]), arguments[6].shape
+        patterns, n, groups = int(arguments[0]), int(arguments[1]), arguments[-3].shape  # of t
         return item * 4 * float(np.prod(groups)) + patterns * n
     values = int(arguments[0]) * int(arguments[3] if name == "groups" else arguments[2])
     return item * values * {"groups": 5.5, "prox": 4, "momentum": 3}[name]  # 5.5: both signs read one push

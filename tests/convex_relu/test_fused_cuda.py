@@ -58,32 +58,40 @@ def test_groups_is_its_formula(on_host, dtype, d):
     assert not shrink[1].any() and shrink[0, 1].any()
 
 
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_cones_is_its_formula(on_host, dtype):
+def test_cones_is_its_formula(on_host, dtype, masked):
     """300 rows are more than a block. Rounding, of numbers drawn within four of zero: 1.7/2 and its product, of up to
-    6.8, half an ε three times; the difference, up to 4, and the sum, up to 8, half an ε each: 17 ε."""
-    rng, (G, P, n, d) = np.random.default_rng(0), (6, 3, 300, 2)
+    6.8, half an ε three times; the difference, up to 4, and the sum, up to 8, half an ε each: 17 ε. A row left out
+    has t for E|t|."""
+    rng, (G, P, n, d) = np.random.default_rng(0), (12, 3, 300, 2)
     t, push = (rng.standard_normal((G, n)).astype(dtype) for _ in range(2))
     t[0, :3], on = [0.0, -0.0, 1e-30], (rng.random((P, n)) > 0.5).astype(np.int8)
-    stacked, e = np.full((G, d + n), np.nan, dtype), np.tile(2.0 * on - 1, (2, 1))
-    want = t.astype(float) - 1.7 / 2 * (t + e * np.abs(t)) + push
+    stacked, e = np.full((G, d + n), np.nan, dtype), np.tile(2.0 * on - 1, (4, 1))
+    keep = (rng.random((2, n)) > 0.5).astype(np.int8)
+    kept = np.repeat(keep, 2 * P, axis=0).astype(bool) if masked else np.True_
+    want = t.astype(float) - 1.7 / 2 * (t + np.where(kept, e * np.abs(t), t)) + push
     on_host(dtype)("cones")((G, 2), (256, 1), (
-        np.int64(P), np.int64(n), np.int32(d), on, push, np.dtype(dtype).type(1.7), t, stacked, np.int64(d + n),
+        np.int64(P), np.int64(n), np.int32(d), on, np.int32(masked), keep, push, np.dtype(dtype).type(1.7),
+        t, stacked, np.int64(d + n),
     ))  # fmt: skip
     np.testing.assert_allclose(t, want, rtol=0, atol=17 * EPS[dtype])
-    np.testing.assert_array_equal(stacked[:, d:], (e * np.abs(t)).astype(dtype))
+    np.testing.assert_array_equal(stacked[:, d:], np.where(kept, e * np.abs(t), t).astype(dtype))
     assert np.all(np.isnan(stacked[:, :d]))
 
 
+@pytest.mark.parametrize("folds", [False, True])
 @pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("loss", ["squared", "hinge", "logistic"])
 @pytest.mark.parametrize("dtype, steps, tolerance", [("float64", 30, 1e-12), ("float32", 30, 3e-4)])
-def test_admm_takes_the_same_steps(on_host, dtype, steps, tolerance, loss, gated):
-    """Batched, over-relaxed, from zero and from a state with other penalties and fewer columns. The map is not
+def test_admm_takes_the_same_steps(on_host, dtype, steps, tolerance, loss, gated, folds):
+    """Batched, over-relaxed, from zero and from a state with other penalties and fewer columns; all rows, or each
+    column its own. The map is not
     expansive: each step adds some 100 ε of the iterates, which are of order 1 to 10."""
     X, Y, D = problem(loss, dtype=dtype)
     f, betas = admm.factors(X, D, 0.0 if gated else 1.0), np.array([0.3, 1.0, 50.0])
-    states, seen = [admm.start(f, Y, np.array([0.5, 1.0, 2.0])) for _ in range(2)], ([], [])
+    keep = np.random.default_rng(1).random((3, len(X))) < 0.7 if folds else None
+    states, seen = [admm.start(f, Y, np.array([0.5, 1.0, 2.0]), keep) for _ in range(2)], ([], [])
 
     def record(into):
         return lambda s: into.append([a.copy() for a in (s.p, s.t, s.h, s.u, s.e)] + [s.steps])
@@ -106,22 +114,23 @@ def test_admm_takes_the_same_steps(on_host, dtype, steps, tolerance, loss, gated
             np.testing.assert_allclose(b, a, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("folds", [False, True])
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-3)])
-def test_fista_takes_the_same_steps(on_host, dtype, tolerance, loss):
-    """Batched, restarts included, and from a given start, which stays as it is. Momentum may expand errors, each step
-    by at most (t − 1)/t⁺ < 1 of what the last one moved: some steps² ε."""
+def test_fista_takes_the_same_steps(on_host, dtype, tolerance, loss, folds):
+    """Batched, on all rows or each column on its own, restarts included, and from a given start, which stays as it is.
+    Momentum may expand errors, each step by at most (t − 1)/t⁺ < 1 of what the last one moved: some steps² ε."""
     X, Y, D = problem(loss, dtype=dtype)
     L = fista.lipschitz(X, D) * (0.25 if loss == "logistic" else 1)
     betas, z0 = np.array([0.1, 0.5, 2.0]), np.random.default_rng(1).standard_normal((3, 7, 5)).astype(dtype)
-    steps = 60
+    steps, keep = 60, (np.random.default_rng(1).random(Y.shape) < 0.7).astype(dtype) if folds else None
 
     def stop(into):
         return lambda k, z, f: into.append((k, z.copy(), f.copy())) or k == steps - 3
 
     for begin in (None, z0):
         seen = [], []
-        options = {"steps": steps, "every": 1, "z0": begin}
+        options = {"steps": steps, "every": 1, "z0": begin, "keep": keep}
         want = fista.fista(X, Y, betas, D, loss, stop=stop(seen[0]), **options)
         got = fused_cuda.fista_steps(X, Y, betas / L, D, loss, 1 / L, stop=stop(seen[1]), kernels=on_host(dtype),
                                      **options)  # fmt: skip
@@ -183,6 +192,19 @@ def test_many_penalties_at_once_are_the_penalties_one_by_one(as_on_a_gpu):
     assert set(as_on_a_gpu) == {"groups", "cones"}
 
 
+@pytest.mark.parametrize("gated, solver", [(False, "admm"), (True, "fista")])
+def test_folds_go_through_the_kernels(as_on_a_gpu, gated, solver):
+    """Every (fold, β) certified, and no lower than the optimum of its own rows."""
+    X, Y, D = problem(B=1)
+    cv = convex_relu.cross_validate(X, Y[:, 0], D, [0.3, 1.2], 3, gated=gated, tol=1e-5, solver=solver)
+    for k, row in enumerate(cv.solutions):
+        at = np.arange(len(X)) % 3 != k
+        for beta, s in zip(cv.betas, row, strict=True):
+            exact = convex_relu.solve(X[at], Y[at, 0], float(beta), D[at], gated=gated, tol=1e-9)
+            assert exact.certificate.dual <= s.objective <= exact.certificate.primal * (1 + 1e-5)
+    assert set(as_on_a_gpu) == ({"prox", "momentum"} if gated else {"groups", "cones"})
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_kernels_compile_for_a_gpu(tmp_path, dtype):
     try:
@@ -230,16 +252,9 @@ def same_but_for_roundings(got, want, errors, dtype):
         np.testing.assert_allclose(got[name], a, rtol=0, atol=tolerance * np.max(np.abs(a), initial=1), err_msg=name)
 
 
-LARGER = [
-    pytest.mark.parametrize("dtype", ["float64", "float32"]),
-    pytest.mark.parametrize("gated", [False, True]),
-    pytest.mark.parametrize("loss", ["squared", "hinge", "logistic"]),
-]
-
-
 def each(test):
-    for mark in LARGER:
-        test = mark(test)
+    for name, values in (("dtype", EPS), ("gated", [False, True]), ("loss", ["squared", "hinge", "logistic"])):
+        test = pytest.mark.parametrize(name, values)(test)
     return test
 
 

@@ -3,6 +3,7 @@
     D = convex_relu.sample_patterns(X, 100, rng)               # or all_patterns(X), exact, degenerate data included
     sol = convex_relu.solve(X, y, beta, D, loss="squared", tol=1e-6)
     sol.objective, sol.certificate                                  # of a feasible point; primal, dual, gap, scope
+    cv = convex_relu.cross_validate(X, y, D, betas, folds=5)        # cv.mean, cv.best; on a GPU all in one batch
     net = sol.network().prune();  net.predict(X_new)                # at most rank Z neurons, same predictions on X
 
 Network f = Σ_j (X u_j)_+ a_j, penalty β/2 (‖U‖² + ‖a‖²) ⇔ β Σ (‖v_i‖ + ‖w_i‖); losses are sums over points, no 1/n:
@@ -21,6 +22,7 @@ optimum over sampled patterns is that of the sampled program: other networks may
 from corollary.theory.convex_relu.bai import dense_admm, rbcd_admm
 from corollary.theory.convex_relu.certificate import Certificate, certify, dual_bound
 from corollary.theory.convex_relu.critical import critical_beta
+from corollary.theory.convex_relu.folds import CrossValidation, cross_validate
 from corollary.theory.convex_relu.lasso import (
     LassoSolution,
     mean_violation_bound,
@@ -46,9 +48,9 @@ from corollary.theory.convex_relu.robust import RobustSolution, robust_objective
 from corollary.theory.convex_relu.solve import NotConverged, Solution, solve
 
 __all__ = [
-    "Certificate", "LassoSolution", "Network", "NotConverged", "OptimalSet", "Path", "Problem", "RobustSolution",
-    "Solution", "all_patterns", "certify", "critical_beta", "dense_admm", "dual_bound", "linearised_rate",
-    "mean_violation_bound", "network", "optimal_set", "paper_samples", "path", "pattern_bound", "pattern_count",
-    "patterns_of", "prune", "rbcd_admm", "robust_objective", "sample_gates", "sample_patterns", "sampled_lasso",
-    "solve", "solve_robust", "sphere", "tail_violation_bound",
+    "Certificate", "CrossValidation", "LassoSolution", "Network", "NotConverged", "OptimalSet", "Path", "Problem",
+    "RobustSolution", "Solution", "all_patterns", "certify", "critical_beta", "cross_validate", "dense_admm",
+    "dual_bound", "linearised_rate", "mean_violation_bound", "network", "optimal_set", "paper_samples", "path",
+    "pattern_bound", "pattern_count", "patterns_of", "prune", "rbcd_admm", "robust_objective", "sample_gates",
+    "sample_patterns", "sampled_lasso", "solve", "solve_robust", "sphere", "tail_violation_bound",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ and one eigendecomposition K = Q Λ Qᵀ serves every ρ, β, target and class. 
 once more; the same K serves. Each pair (prox variable, scaled multiplier) is kept as its sum t = s + ν: for E = 2D − 1
 s = (t + E|t|)/2 and the reflection 2s − t = E|t|, so one array a cone and one pass a step. Per step O(n d P), once
 O(n² (d + P) + n³). κ = 0 drops the cones: the gated program. Batched: the columns of Y, each with its β, are separate
-programs. Portable; CuPy arrays take the same steps in `fused_cuda`.
+programs. They may leave out rows (folds) and keep K: a row left out has no loss, so the split of h returns it as it is,
+and no cone, so t does. Portable; CuPy arrays take the same steps in `fused_cuda`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def factors(X: Array, D: Array, kappa: float = 1.0) -> Factors:
 class State:
     """The iterate: p (B, 2, P, d) and t (B, 2, P, n), sums of prox variable and multiplier; h (n, B) for the loss.
 
-    u, e are the last u-update's; rho (B,) the penalty, rho_f that of the loss split (1 for the squared loss).
+    u, e are the last u-update's; rho (B,) the penalty, that of the loss split is 1. keep (B, n): the rows of each
+    program, None for all.
     """
 
     p: Array
@@ -80,9 +82,10 @@ class State:
     u: Array
     e: Array
     steps: int = 0
+    keep: Array | None = None
 
 
-def start(f: Factors, Y: Array, rho: np.ndarray) -> State:
+def start(f: Factors, Y: Array, rho: np.ndarray, keep: Array | None = None) -> State:
     """All zero."""
     xp = array_namespace(Y)
     P, n = f.DT.shape
@@ -91,7 +94,27 @@ def start(f: Factors, Y: Array, rho: np.ndarray) -> State:
     def zeros(*shape: int) -> Array:
         return xp.zeros(shape, dtype=Y.dtype, device=device(Y))
 
-    return State(zeros(B, 2, P, d), zeros(B, 2, P, n), zeros(n, B), rho.copy(), zeros(B, 2, P, d), zeros(n, B))
+    p, t, h = zeros(B, 2, P, d), zeros(B, 2, P, n), zeros(n, B)
+    return State(p, t, h, rho.copy(), zeros(B, 2, P, d), zeros(n, B), keep=keep)
+
+
+def splits(loss: losses.Loss, state: State) -> bool:
+    """Whether h = F u is split: for other losses than the squared, and for rows left out, which K keeps."""
+    return loss != "squared" or state.keep is not None
+
+
+def near(loss: losses.Loss, state: State, Y: Array) -> Array:
+    """The split's prox at state.h (n, B): the identity in rows left out."""
+    xp = array_namespace(Y)
+    h = losses.prox(loss, state.h, Y, 1.0)
+    return h if state.keep is None else xp.where(xp.matrix_transpose(state.keep), h, state.h)
+
+
+def turned(state: State, E: Array) -> Array:
+    """2s − t (B, 2, P, n), s the nearest point of the cone to t: E|t|, and t in rows left out."""
+    xp = array_namespace(state.t)
+    a = xp.abs(state.t) * E
+    return a if state.keep is None else xp.where(state.keep[:, None, None, :], a, state.t)
 
 
 def group_threshold(p: Array, level: Array) -> Array:
@@ -138,11 +161,12 @@ def run(
                     block = slice(at, min(at + rows, P))
                     a = xp.abs(state.t[b, i, block, :])
                     a *= f.E[block, :]
+                    if state.keep is not None:
+                        a = xp.where(state.keep[b, :], a, state.t[b, i, block, :])
                     Z[b, i, block, :] += f.kappa * xp.matmul(a, f.XB)
-        if loss == "squared":
-            target = Y
-        else:
-            h = losses.prox(loss, state.h, Y, rho_f)
+        target = Y
+        if splits(loss, state):
+            h = near(loss, state, Y)
             target = 2 * h - state.h
         e = xp.matmul(f.Q, damp * xp.matmul(QT, target - f.fit(Z)))
         for b in range(B):
@@ -157,12 +181,14 @@ def run(
                     t, E = state.t[b, i, block, :], f.E[block, :]
                     a = xp.abs(t)
                     a *= E
+                    if state.keep is not None:
+                        a = xp.where(state.keep[b, :], a, t)
                     a += t  # 2 s
                     a *= -relax / 2
                     a += xp.matmul(relax * u[b, i, block, :], XT)
                     state.t[b, i, block, :] = t + a
         state.p += relax * (u - v)
-        if loss != "squared":
+        if splits(loss, state):
             state.h += relax * (f.fit(u) - h)
         state.u, state.e = u, e
         state.steps += 1
@@ -182,14 +208,14 @@ def multipliers(f: Factors, state: State) -> np.ndarray:
     """μ ≥ 0 of the cones, (B, 2, P, n) on the host: −ρ κ ν in the frame where the cone is the positive orthant."""
     t = to_numpy(state.t)
     E = to_numpy(f.E)
-    return (np.abs(t) - E * t) * (state.rho * f.kappa / 2)[:, None, None, None]
+    mu = (np.abs(t) - E * t) * (state.rho * f.kappa / 2)[:, None, None, None]
+    return mu if state.keep is None else mu * to_numpy(state.keep)[:, None, None, :]
 
 
 def dual_points(f: Factors, state: State, Y: Array, loss: losses.Loss) -> Array:
-    """ν (n, B): e for the squared loss, the loss split's multiplier otherwise (in the dual's domain by the prox)."""
-    if loss == "squared":
-        return state.e
-    return losses.prox(loss, state.h, Y, 1.0) - state.h
+    """ν (n, B): e for the squared loss, the loss split's multiplier otherwise (in the dual's domain by the prox; 0
+    in rows left out)."""
+    return near(loss, state, Y) - state.h if splits(loss, state) else state.e
 
 
 def columns(state: State, keep: np.ndarray) -> State:
@@ -198,7 +224,8 @@ def columns(state: State, keep: np.ndarray) -> State:
     index = xp.asarray(keep, device=device(state.p))
     p, t, u = (xp.take(a, index, axis=0) for a in (state.p, state.t, state.u))
     h, e = (xp.take(a, index, axis=1) for a in (state.h, state.e))
-    return State(p, t, h, state.rho[keep], u, e, state.steps)
+    rows = None if state.keep is None else xp.take(state.keep, index, axis=0)
+    return State(p, t, h, state.rho[keep], u, e, state.steps, rows)
 
 
 def change_rho(f: Factors, state: State, betas: np.ndarray, rho: np.ndarray) -> None:
@@ -207,6 +234,6 @@ def change_rho(f: Factors, state: State, betas: np.ndarray, rho: np.ndarray) -> 
     v = primal(state, betas)
     ratio = xp.asarray((state.rho / rho)[:, None, None, None], dtype=state.p.dtype, device=device(state.p))
     state.p = v + (state.p - v) * ratio
-    turned = xp.abs(state.t) * f.E
-    state.t = (state.t + turned) / 2 + (state.t - turned) * (ratio / 2)
+    mirror = turned(state, f.E)
+    state.t = (state.t + mirror) / 2 + (state.t - mirror) * (ratio / 2)
     state.rho = rho.copy()

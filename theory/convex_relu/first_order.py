@@ -7,6 +7,7 @@ and the infeasible objective agree to tol; only then are projections paid for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ _LOOK = 1.3  # iterations between looks grow by this factor: looking costs a fix
 
 
 Memory = dict[str, Any]  # what a run leaves for the next β with the same X, y and D
+Rows = Sequence[np.ndarray]  # of X, a column of Y
 
 
 def by_admm(
@@ -32,10 +34,12 @@ def by_admm(
     report: Report,
     betas: np.ndarray | None = None,
     memory: Memory | None = None,
+    rows: Rows | None = None,
 ) -> list[Candidate]:
     """A candidate an output (or a β: `betas` (c,)), each with a relative gap ≤ tol unless max_steps ran out.
 
-    A column that is done leaves the batch. memory: begins where a run with another β ended.
+    A column that is done leaves the batch. memory: begins where a run with another β ended. rows: what each column's
+    program, and its candidate, holds of X.
     """
     X, Y = problem.X, problem.y
     xp = array_namespace(X)
@@ -44,7 +48,8 @@ def by_admm(
     memory = {} if memory is None else memory
     x, y, D = (to_numpy(a).astype(float) for a in (X, Y, problem.D))
     sx = float(np.sqrt(np.mean(x**2))) or 1.0
-    sy = np.sqrt(np.mean(y**2, axis=0)) if problem.loss == "squared" else np.ones(B)
+    part = [slice(None)] * B if rows is None else rows
+    sy = np.array([np.sqrt(np.mean(y[part[b], b] ** 2)) for b in range(B)]) if problem.loss == "squared" else np.ones(B)
     sy[sy == 0] = 1.0
     level = betas / (sx * sy)
     scaled = Y / xp.asarray(sy, dtype=Y.dtype, device=device(Y))
@@ -52,7 +57,8 @@ def by_admm(
         memory["factors"] = admm.factors(X / sx, problem.D, 0.0 if problem.gated else 1.0)
     f = memory["factors"]
     # measured on planted and random data, with entries of X and y of size one: 0.5 β to β is best within a factor 1.5
-    state = admm.start(f, scaled, 0.7 * level)
+    state = admm.start(f, scaled, 0.7 * level, None if rows is None else xp.asarray(_mask(rows, x.shape[0]),
+                                                                                    device=device(X)))  # fmt: skip
     if "admm" in memory:  # multipliers grow like β, and with ρ ~ β the scaled ones stay
         last, before = memory["admm"]
         state = replace(last, rho=last.rho * level / before, steps=0)
@@ -67,12 +73,14 @@ def by_admm(
         mu = admm.multipliers(f, state)
         rho, done = state.rho.copy(), np.zeros(len(live), dtype=bool)
         for i, b in enumerate(live):
-            units = (x / sx, y[:, b] / sy[b], level[b], D, problem.loss, problem.gated)
-            primal, dual, excess, outside = _look(units, v[i], nu[:, i], mu[i])
+            at = part[b]
+            units = (x[at] / sx, y[at, b] / sy[b], level[b], D[at], problem.loss, problem.gated)
+            nu_b, mu_b = nu[at, i], mu[i][:, :, at]
+            primal, dual, excess, outside = _look(units, v[i], nu_b, mu_b)
             report("admm", state.steps, primal * float(sy[b]) ** 2, dual * float(sy[b]) ** 2)
             if abs(relative(primal, dual)) <= 2 * tol or state.steps >= max_steps:
-                candidate, gap = _feasible(units, v[i], nu[:, i], mu[i], dual)
-                back = Candidate(candidate * (sy[b] / sx), nu[:, i] * sy[b], mu[i] * sy[b])
+                candidate, gap = _feasible(units, v[i], nu_b, mu_b, dual)
+                back = Candidate(candidate * (sy[b] / sx), nu_b * sy[b], mu_b * sy[b])
                 kept = best[b]
                 if kept is None or gap < kept[0]:
                     best[b] = (gap, back)
@@ -88,6 +96,11 @@ def by_admm(
             memory["admm"] = (state, level)
             break
     return [kept[1] for kept in best if kept is not None]
+
+
+def _mask(rows: Rows, n: int) -> np.ndarray:
+    """(columns, n): which rows each column's program holds."""
+    return np.array([np.isin(np.arange(n), at) for at in rows])
 
 
 def _look(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray) -> tuple[float, float, float, float]:
@@ -119,41 +132,53 @@ def _feasible(units: tuple, v: np.ndarray, nu: np.ndarray, mu: np.ndarray, dual:
 
 
 def by_fista(
-    problem: Problem, tol: float, max_steps: int, report: Report, memory: Memory | None = None
+    problem: Problem,
+    tol: float,
+    max_steps: int,
+    report: Report,
+    memory: Memory | None = None,
+    betas: np.ndarray | None = None,
+    rows: Rows | None = None,
 ) -> list[Candidate]:
-    """A candidate an output of a gated program, to a relative gap ≤ tol unless max_steps ran out; memory as by_admm."""
+    """A candidate an output of a gated program, to a relative gap ≤ tol unless max_steps ran out; betas, memory and
+    rows as in by_admm."""
     memory = {} if memory is None else memory
     X, Y = problem.X, problem.y
     xp = array_namespace(X)
     (n, d), P, B = X.shape, problem.D.shape[1], Y.shape[1]
+    betas = np.full(B, problem.beta) if betas is None else betas
+    part = [np.arange(n)] * B if rows is None else rows
+    index = [xp.asarray(at, device=device(X)) for at in part]
+    keep = None if rows is None else xp.asarray(_mask(rows, n).T, dtype=X.dtype, device=device(X))
     if "lipschitz" not in memory:
         memory["lipschitz"] = lipschitz(X, problem.D)
     DT = xp.asarray(xp.matrix_transpose(problem.D), copy=True)
 
     def stop(k: int, z, fit) -> bool:
-        nu = losses.dual_point(problem.loss, fit, Y)
+        whole = losses.dual_point(problem.loss, fit, Y)
+        whole = whole if keep is None else keep * whole
         worst = 0.0
         for b in range(B):
-            norms = xp.sqrt(xp.sum(xp.matmul(DT * nu[:, b], X) ** 2, axis=1))
+            f, y, nu = (a[:, b] if rows is None else xp.take(a[:, b], index[b], axis=0) for a in (fit, Y, whole))
+            norms = xp.sqrt(xp.sum(xp.matmul(DT * whole[:, b], X) ** 2, axis=1))
             largest = float(xp.max(norms))
-            value = float(losses.value(problem.loss, fit[:, b], Y[:, b]))
-            primal = value + problem.beta * float(xp.sum(xp.sqrt(xp.sum(z[b, ...] ** 2, axis=1))))
-            limit = xp.asarray(problem.beta / largest if largest > 0 else float("inf"), dtype=X.dtype, device=device(X))
-            s = losses.best_scaling(problem.loss, nu[:, b], Y[:, b], limit)
-            feasible = losses.into_domain(problem.loss, s * nu[:, b], Y[:, b])
-            dual = float(losses.dual_value(problem.loss, feasible, Y[:, b]))
+            value = float(losses.value(problem.loss, f, y))
+            primal = value + float(betas[b]) * float(xp.sum(xp.sqrt(xp.sum(z[b, ...] ** 2, axis=1))))
+            limit = float(betas[b]) / largest if largest > 0 else float("inf")
+            s = losses.best_scaling(problem.loss, nu, y, xp.asarray(limit, dtype=X.dtype, device=device(X)))
+            dual = float(losses.dual_value(problem.loss, losses.into_domain(problem.loss, s * nu, y), y))
             report("fista", k, primal, dual)
             worst = max(worst, relative(primal, dual))
         return worst <= tol
 
-    z, _ = fista(X, Y, np.full(B, problem.beta), problem.D, problem.loss, steps=max_steps, stop=stop,
-                 z0=memory.get("fista"), curvature=memory["lipschitz"])  # fmt: skip
+    z, _ = fista(X, Y, betas, problem.D, problem.loss, steps=max_steps, stop=stop, z0=memory.get("fista"),
+                 curvature=memory["lipschitz"], keep=keep)  # fmt: skip
     memory["fista"] = z
     host, found = to_numpy(z).astype(float), []
     x, y, D = (to_numpy(a).astype(float) for a in (X, Y, problem.D))
     for b in range(B):
         fit = np.sum(x * (D @ host[b]), axis=1)
-        nu = np.asarray(losses.dual_point(problem.loss, fit, y[:, b]))
+        nu = np.asarray(losses.dual_point(problem.loss, fit, y[:, b]))[part[b]]
         u = np.stack([host[b], np.zeros((P, d))])
-        found.append(Candidate(u, nu, np.zeros((2, P, n))))
+        found.append(Candidate(u, nu, np.zeros((2, P, len(nu)))))
     return found

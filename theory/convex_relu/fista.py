@@ -39,9 +39,10 @@ def fista(
     stop: Callable[[int, Array, Array], bool] | None = None,
     z0: Array | None = None,
     curvature: float | None = None,
+    keep: Array | None = None,
 ) -> tuple[Array, int]:
     """(z (B, P, d), steps taken). stop(k, z, f) is asked every `every` steps, with the fit f (n, B). curvature: λ_max,
-    where `lipschitz` has it already.
+    where `lipschitz` has it already. keep (n, B) of {0, 1}: the rows of each column's program (default: all).
 
     Raises ValueError for the hinge, which has no gradient.
     """
@@ -54,7 +55,8 @@ def fista(
     if array_api_compat.is_cupy_array(X):
         from corollary.theory.convex_relu import fused_cuda
 
-        return fused_cuda.fista_steps(X, Y, betas / L, D, loss, 1 / L, steps=steps, every=every, stop=stop, z0=z0)
+        return fused_cuda.fista_steps(X, Y, betas / L, D, loss, 1 / L, steps=steps, every=every, stop=stop, z0=z0,
+                                      keep=keep)  # fmt: skip
     level = xp.asarray((betas / L)[:, None, None], dtype=X.dtype, device=device(X))
 
     def fit(z: Array) -> Array:
@@ -62,6 +64,7 @@ def fista(
 
     def descent(f: Array) -> Array:
         nu = losses.dual_point(loss, f, Y)
+        nu = nu if keep is None else keep * nu
         return xp.stack([xp.matmul(DT, nu[:, b : b + 1] * X) for b in range(B)], axis=0)
 
     z = xp.zeros((B, P, d), dtype=X.dtype, device=device(X)) if z0 is None else z0

@@ -21,7 +21,7 @@ import numpy as np
 
 from corollary.arrays import Array, array_namespace, device
 from corollary.numerics import cuda
-from corollary.theory.convex_relu import losses
+from corollary.theory.convex_relu import admm, losses
 
 _LANES, _GROUPS, _ROWS = 32, 4, 256  # a block: 4 groups of 32 threads, or 256 rows of a cone
 
@@ -69,19 +69,21 @@ extern "C" __global__ void groups(
     }
 }
 
-// t, push (groups, n); on (patterns, n) of {0, 1}; stacked (groups, pitch), columns d on. Blocks: (group, 256 rows).
+// t, push (groups, n); on (patterns, n) and, if masked, keep (batch, n) of {0, 1}: a row left out has no cone, and t in
+// place of E|t|. stacked (groups, pitch), columns d on. Blocks: (group, 256 rows).
 extern "C" __global__ void cones(
-    long long patterns, long long n, int d, const signed char* on, const real* push, real relax,
-    real* t, real* stacked, long long pitch)
+    long long patterns, long long n, int d, const signed char* on, int masked, const signed char* keep,
+    const real* push, real relax, real* t, real* stacked, long long pitch)
 {
     EACH_BLOCK {
         EACH_THREAD {
             long long g = blockIdx.x, k = (long long)blockDim.x * blockIdx.y + threadIdx.x;
             if (k >= n) continue;
             real e = on[g % patterns * n + k] ? 1 : -1, before = t[g * n + k];
-            real now = before - relax / 2 * (before + e * fabs(before)) + push[g * n + k];
+            bool out = masked && !keep[g / (2 * patterns) * n + k];
+            real now = before - relax / 2 * (before + (out ? before : e * fabs(before))) + push[g * n + k];
             t[g * n + k] = now;
-            stacked[g * pitch + d + k] = e * fabs(now);
+            stacked[g * pitch + d + k] = out ? now : e * fabs(now);
         }
     }
 }
@@ -187,9 +189,8 @@ def admm_steps(
     def fit() -> Array:
         return _fit(f.X, f.DT, xp.permute_dims(Z[:, 0, ...] - Z[:, 1, ...], (1, 0, 2)))
 
-    rho_f = 1.0
     level = xp.asarray(betas / state.rho, dtype=Y.dtype, device=on)
-    ratio = xp.asarray(rho_f / state.rho, dtype=Y.dtype, device=on)
+    ratio = xp.asarray(1 / state.rho, dtype=Y.dtype, device=on)
     damp = 1 / (1 + f.values[:, None] * ratio[None, :])
     state.p, state.t = xp.asarray(state.p, order="C"), xp.asarray(state.t, order="C")
     size = xp.sqrt(xp.sum(state.p * state.p, axis=-1))
@@ -200,16 +201,20 @@ def admm_steps(
     in_parts[..., :d] = (2 * shrink[..., None] - 1) * state.p
     pushed, gates, relaxed = empty(0), empty(0), xp.matrix_transpose(relax * f.X)
     if cones:
-        in_parts[..., d:] = xp.abs(state.t) * f.E
+        in_parts[..., d:] = admm.turned(state, f.E)
         pushed, gates = empty(G, n), xp.astype(f.DT, xp.int8)
     XB, QT = xp.reshape(f.XB, (n, 1, d)), xp.matrix_transpose(f.Q)
     push, grid = empty(P, B * d), (-(-G // _GROUPS), 1)
+    masked, keep = (
+        state.keep is not None,
+        gates if state.keep is None else xp.asarray(state.keep, dtype=xp.int8, order="C"),
+    )
     h = state.h
     for _ in range(steps):
         xp.matmul(stacked, to_Z, out=xp.reshape(Z, (G, d)))
         target = Y
-        if loss != "squared":
-            h = losses.prox(loss, state.h, Y, rho_f)
+        if admm.splits(loss, state):
+            h = admm.near(loss, state, Y)
             target = 2 * h - state.h
         state.e = xp.matmul(f.Q, damp * xp.matmul(QT, target - fit()))
         xp.matmul(f.DT, xp.reshape((ratio * state.e)[:, :, None] * XB, (n, B * d)), out=push)
@@ -220,11 +225,11 @@ def admm_steps(
         if cones:
             xp.matmul(xp.reshape(Z, (G, d)), relaxed, out=pushed)
             cones_kernel((G, -(-n // _ROWS)), (_ROWS, 1), (
-                np.int64(P), np.int64(n), np.int32(d), gates, pushed, real(relax),
+                np.int64(P), np.int64(n), np.int32(d), gates, np.int32(masked), keep, pushed, real(relax),
                 state.t, stacked, np.int64(stacked.shape[1]),
             ))  # fmt: skip
         state.u = Z
-        if loss != "squared":
+        if admm.splits(loss, state):
             state.h = state.h + relax * (fit() - h)
         state.steps += 1
         if on_step is not None:
@@ -244,6 +249,7 @@ def fista_steps(
     every: int,
     stop: Callable[[int, Array, Array], bool] | None,
     z0: Array | None,
+    keep: Array | None = None,
     kernels: Kernels | None = None,
 ) -> tuple[Array, int]:
     """The loop of `fista.fista` on CuPy arrays, with steps of length `rate` and thresholds `level` (B,)."""
@@ -264,6 +270,7 @@ def fista_steps(
     grid, counts, k = (-(-P * B // _GROUPS), 1), (np.int64(P * B), np.int64(B), np.int32(d)), 0
     for k in range(1, steps + 1):
         nu = losses.dual_point(loss, fx, Y)
+        nu = nu if keep is None else keep * nu
         xp.matmul(DT, xp.reshape(nu[:, :, None] * X[:, None, :], (n, B * d)), out=xp.reshape(descent, (P, B * d)))
         prox_kernel(grid, (_LANES, _GROUPS), (*counts, x, descent, z, real(rate), threshold, new, gain))
         momentum_kernel(grid, (_LANES, _GROUPS), (*counts, new, z, xp.sum(gain, axis=0), t, x, t_new, ahead))

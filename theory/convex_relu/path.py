@@ -45,14 +45,7 @@ def path(
 
     Raises as `solve` does, and TypeError or ValueError where betas is not a sequence of numbers > 0, one at least.
     """
-    if isinstance(betas, str) or not isinstance(betas, Iterable):
-        raise TypeError(f"betas = {betas!r}; expected a sequence of penalties, such as [0.1, 0.2]; one alone: solve()")
-    values = list(betas)
-    if not values:
-        raise ValueError("betas is empty; expected at least one penalty")
-    for b in values:
-        check_beta(b)
-    values = [float(b) for b in values]
+    values = checked_betas(betas)
     memory, by_beta = {}, {}
     for b in sorted(set(values), reverse=True):
         by_beta[b] = solve(X, y, b, D, loss, gated, tol, solver, max_steps=max_steps, callback=callback, memory=memory)
@@ -64,6 +57,18 @@ def path(
     p, T = np.array([s.objective for s in found]), np.array(penalty)
     neurons = np.array([_neurons(s) for s in found])
     return Path(np.array(values), p, T, p - np.array(values) * T, neurons, found)
+
+
+def checked_betas(betas: Sequence[float]) -> list[float]:
+    """Raise TypeError or ValueError unless betas is a sequence of numbers > 0, one at least."""
+    if isinstance(betas, str) or not isinstance(betas, Iterable):
+        raise TypeError(f"betas = {betas!r}; expected a sequence of penalties, such as [0.1, 0.2]; one alone: solve()")
+    values = list(betas)
+    if not values:
+        raise ValueError("betas is empty; expected at least one penalty")
+    for b in values:
+        check_beta(b)
+    return [float(b) for b in values]
 
 
 def _neurons(s: Solution) -> int:
