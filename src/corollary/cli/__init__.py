@@ -140,7 +140,7 @@ def reproduce(
     from corollary.run.verify import verify as judge
 
     check(scale, device)
-    every = papers()
+    every = papers(keys or [])
     for key in keys or []:
         if key not in every:
             raise UnknownName(f"unknown paper {key!r}{nearest(key, every)}")

@@ -20,7 +20,7 @@ def show(
     """A paper (--bibtex: its citation; --scale: what it costs there) or a claim: rivals, separations, replicates."""
     from corollary.run.catalogue import UnknownName, nearest, papers
 
-    every = papers()
+    every = papers([name])
     check(scale or "laptop", "cpu")
     if name not in every:
         claims = {c.name: c for entry in every.values() for c in entry.claims}
