@@ -108,9 +108,9 @@ def test_bad_folds_are_refused():
     for folds, kind, message in (
         (1, ValueError, "folds = 1; expected 2 … 14"),
         (15, ValueError, "folds = 15; expected 2 … 14"),
-        (True, TypeError, "expected their number, or an integer label"),
-        (np.zeros(13, int), TypeError, "for each of the 14 rows"),
-        (np.zeros(14), TypeError, "an integer label"),
+        (True, TypeError, "folds is True; expected their number, or an integer label"),
+        (np.zeros(13, int), TypeError, "of shape \\(13,\\) and dtype int64; .* for each of the 14 rows"),
+        (np.zeros(14), TypeError, "and dtype float64; expected their number, or an integer label"),
         (np.full(14, 3), ValueError, "all folds are 3; expected two labels or more"),
     ):
         with pytest.raises(kind, match=message):

@@ -108,7 +108,8 @@ def fold_of(folds: int | np.ndarray, n: int) -> np.ndarray:
         return np.arange(n) % folds
     label = np.asarray(folds)
     if label.shape != (n,) or label.dtype.kind not in "iu":
-        raise TypeError(f"folds = {folds!r}; expected their number, or an integer label for each of the {n} rows")
+        given = f"of shape {label.shape} and dtype {label.dtype}" if label.ndim else f"{folds!r}"
+        raise TypeError(f"folds is {given}; expected their number, or an integer label for each of the {n} rows")
     names, label = np.unique(label, return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"all folds are {names[0]}; expected two labels or more, so that rows are left to fit")
