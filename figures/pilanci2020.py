@@ -26,6 +26,8 @@ def descent(tables: Tables) -> Figure:
                       label="gradient descent" if i == 0 else None)  # fmt: skip
         axis.axhline(1.0, color="black", ls="--", label="convex optimum $p^*$")
         axis.set_title(f"$m={m}$ neurons")
+        axis.set_xscale("symlog", linthresh=1)  # from no step on
+        axis.set_xlim(0, np.max(table["step"]))
         axis.set_xlabel("step")
         axis.set_ylim(0.9, min(6.0, 1.05 * float(np.max(table["ratio"]))))
     axes[0][0].set_ylabel("objective / $p^*$")

@@ -17,12 +17,17 @@ CURVE_STEPS = {"smoke": 300, "laptop": 3000, "paper": 30000}
 WIDTHS = (4, 8, 24)
 
 
+def looks(steps):
+    """Where the objective is recorded: steps evenly on a logarithmic axis, and none."""
+    return [0, *np.unique(np.geomspace(1, steps, 60).round().astype(int)).tolist()]
+
+
 def descent_curves(point, seeds, xp):
     """Objectives (R, K) of gradient descent at recorded steps, in units of p*."""
     X, y, beta = data_of(point["instance"])
     net = nonconvex.init(X.shape[1], point["width"], list(seeds), namespace_for("cpu"))
-    every = point["steps"] // 60
-    run = training.descend(net, X, y, beta, learning_rate=2e-2, steps=point["steps"], every=every)
+    steps = point["steps"]
+    run = training.descend(net, X, y, beta, learning_rate=2e-2, steps=steps, record_at=set(looks(steps)) - {steps})
     return {"objective": np.asarray(run.history).T / optimum(point["instance"]).objective}
 
 
@@ -36,12 +41,11 @@ curves = Experiment(
 def curve_tables(data):
     columns = {"width": [], "replicate": [], "step": [], "ratio": []}
     for point, arrays in data["curves"]:
-        every = point["steps"] // 60
+        at = looks(point["steps"])
         for k, row in enumerate(arrays["objective"]):
-            count = len(row)
-            columns["width"] += [point["width"]] * count
-            columns["replicate"] += [k] * count
-            columns["step"] += [min(i * every, point["steps"]) for i in range(count)]
+            columns["width"] += [point["width"]] * len(at)
+            columns["replicate"] += [k] * len(at)
+            columns["step"] += at
             columns["ratio"] += list(row)
     return {"runs": columns}
 

@@ -7,7 +7,7 @@ Each restart is a run of its own; none sees what runs beside it. L-BFGS: two-loo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +39,12 @@ def descend(
     steps: int = 1000,
     batch: int | None = None,
     rng: np.random.Generator | None = None,
-    every: int | None = None,
+    record_at: Collection[int] = (),
     perturb: Callable[[TwoLayer, Array, Array], Array] | None = None,
 ) -> Run:
     """`steps` of "gd" (full or mini-batch: `batch` points drawn by `rng`, then it is SGD) or "adam".
 
+    record_at: the numbers of steps after which history holds the objective, a range or a set; the last is always there.
     perturb(net, X, y) → inputs (S, N, d) trains on perturbed inputs (adversarial training). Raises ValueError for an
     unknown method, learning_rate ≤ 0, steps < 1, a batch without rng; FloatingPointError when the objective ceases to
     be finite, naming the learning rate.
@@ -63,7 +64,7 @@ def descend(
     history = []
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(1, steps + 1):
-            if every is not None and (t - 1) % every == 0:
+            if t - 1 in record_at:
                 history.append(objective_and_gradient(net, X, y, beta, loss)[0])
             x, target, weight = X, y, 1.0
             if batch is not None and rng is not None:

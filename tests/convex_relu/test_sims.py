@@ -74,7 +74,7 @@ def test_mini_batches_are_unbiased():
 
 def test_sgd_decreases_the_objective(backend):
     x, y = backend.asarray(X), backend.asarray(Y)
-    run = training.descend(start(backend), x, y, 0.1, learning_rate=5e-3, steps=300, batch=3, every=299,
+    run = training.descend(start(backend), x, y, 0.1, learning_rate=5e-3, steps=300, batch=3, record_at=(0, 299),
                            rng=np.random.default_rng(0))  # fmt: skip
     history = backend.numpy(run.history)
     assert history.shape == (3, 3) and np.all(history[-1] < history[0])
