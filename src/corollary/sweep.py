@@ -86,10 +86,11 @@ _sources: dict[int, _Source] = {}
 
 def _source(experiment: Any) -> _Source:
     if id(experiment) not in _sources:
-        function = getattr(experiment, "source", None) or experiment.run
+        source = getattr(experiment, "source", None)
+        function, also = (experiment.run, None) if source is None else (source, experiment.run)
         try:
             found = _Source(
-                experiment, experiment.source_digest(), own_modules(function), package_digests(function)
+                experiment, experiment.source_digest(), own_modules(function), package_digests(function, also)
             )  # fmt: skip
         except (TypeError, ValueError, LookupError) as error:
             raise SweepError(

@@ -16,7 +16,7 @@ import corollary
 from corollary.run.catalogue import papers
 from corollary.seeds import seed_sequences
 from corollary.sources import closure, source_digest, source_files
-from corollary.sources.files import modules_of
+from corollary.sources.files import modules_of, package_digests
 
 HOME = Path(corollary.__file__).resolve().parent
 
@@ -174,7 +174,8 @@ def files_run_by(experiment) -> set[Path]:
 def every_file_run_is_counted(of):
     checked, all_missing = 0, {}
     for name, experiment in of.items():
-        counted = {Path(f).resolve() for m in modules_of(experiment.source or experiment.run) for f in source_files(m)}
+        functions = (experiment.run,) if experiment.source is None else (experiment.source, experiment.run)
+        counted = {Path(f).resolve() for m in modules_of(*functions) for f in source_files(m)}
         wrapper = {
             HOME / "claims" / "experiment.py",
             HOME / "verdicts" / "settings.py",
@@ -188,8 +189,11 @@ def every_file_run_is_counted(of):
 
 
 def test_every_module_that_runs_in_an_experiment_is_in_its_key():
-    """The static closure against what runs, for the first paper."""
-    every_file_run_is_counted({k: e for k, e in experiments().items() if k.startswith("jacot2018")})
+    """The static closure against what runs, for the first paper, and for one that binds theory to its measurements."""
+    few = {k: e for k, e in experiments().items() if k.startswith(("jacot2018", "dang2023"))}
+    every_file_run_is_counted(few)
+    minima, bound = few["dang2023.minima"], "corollary.theory.attention.collapse"  # run = partial(source, theory=…)
+    assert bound in package_digests(minima.source, minima.run) and bound not in package_digests(minima.source)
 
 
 @pytest.mark.slow

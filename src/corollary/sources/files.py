@@ -131,21 +131,26 @@ def source_digest(function: Callable[..., Any], also: Callable[..., Any] | None 
     own and those of what is bound to it. Raises TypeError for a bound value that has no text, LookupError for a
     function without a file."""
     text = Description(_module_digest).of(function)
-    if also is not None:
-        other = Description(_module_digest)
-        other.of(also)
-        # an experiment's plain function is held by a class of `claims`, which says nothing about what it computes
-        homes = sorted(m for m in other.modules if _is_ours(m) and not m.startswith(f"{PACKAGE}.claims."))
-        text += "".join(f";{m}:{_module_digest(m)}" for m in homes)
+    text += "".join(f";{m}:{_module_digest(m)}" for m in _bound(also))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def modules_of(function: Callable[..., Any]) -> list[str]:
+def _bound(also: Callable[..., Any] | None) -> list[str]:
+    """Modules of this package that define `also` and what is bound to it; sorted."""
+    if also is None:
+        return []
+    description = Description(_module_digest)
+    description.of(also)
+    # an experiment's plain function is held by a class of `claims`, which says nothing about what it computes
+    return sorted(m for m in description.modules if _is_ours(m) and not m.startswith(f"{PACKAGE}.claims."))
+
+
+def modules_of(function: Callable[..., Any], also: Callable[..., Any] | None = None) -> list[str]:
     """All modules whose text `source_digest` covers; sorted."""
     description = Description(_module_digest)
     description.of(function)
     defining = {m for m in description.modules if _is_ours(m) or not _is_installed(m)}
-    return sorted({m for name in defining for m in closure(name)})
+    return sorted({m for name in [*defining, *_bound(also)] for m in closure(name)})
 
 
 def own_modules(function: Callable[..., Any]) -> list[str]:
@@ -153,9 +158,9 @@ def own_modules(function: Callable[..., Any]) -> list[str]:
     return [m for m in modules_of(function) if not _is_ours(m) and m != "__main__"]
 
 
-def package_digests(function: Callable[..., Any]) -> dict[str, str]:
+def package_digests(function: Callable[..., Any], also: Callable[..., Any] | None = None) -> dict[str, str]:
     """Module of this package → digest of its file, for a worker to compare with its own."""
-    return {m: _file_digest(_file_of(m)) for m in modules_of(function) if _is_ours(m)}
+    return {m: _file_digest(_file_of(m)) for m in modules_of(function, also) if _is_ours(m)}
 
 
 def differing(digests: Mapping[str, str]) -> list[str]:
