@@ -57,8 +57,8 @@ def by_admm(
         memory["factors"] = admm.factors(X / sx, problem.D, 0.0 if problem.gated else 1.0)
     f = memory["factors"]
     # measured on planted and random data, with entries of X and y of size one: 0.5 β to β is best within a factor 1.5
-    state = admm.start(f, scaled, 0.7 * level, None if rows is None else xp.asarray(_mask(rows, x.shape[0]),
-                                                                                    device=device(X)))  # fmt: skip
+    keep = None if rows is None else xp.asarray(_mask(rows, x.shape[0]), device=device(X))
+    state = admm.start(f, scaled, 0.7 * level, keep)
     if "admm" in memory:  # multipliers grow like β, and with ρ ~ β the scaled ones stay
         last, before = memory["admm"]
         state = replace(last, rho=last.rho * level / before, steps=0)
