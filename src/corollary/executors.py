@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -72,8 +72,14 @@ class Processes:
             self._pool = ProcessPoolExecutor(
                 self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
             )
-        with _no_interrupt():
-            return self._pool.submit(function, *arguments)
+        try:
+            with _no_interrupt():
+                return self._pool.submit(function, *arguments)
+        except (OSError, ValueError) as error:
+            # the pool's thread, once it has met a dead worker, closes pipes that are being handed to a new one here
+            if self.lost_one() or getattr(self._pool, "_broken", False):
+                raise BrokenExecutor("a worker died while another was started") from error
+            raise
 
     def _processes(self) -> list[Any]:
         return list((getattr(self._pool, "_processes", None) or {}).values())

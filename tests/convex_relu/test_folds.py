@@ -43,7 +43,14 @@ def test_every_program_is_that_of_its_rows(loss, gated, batched):
             exact = convex_relu.solve(X[fit], y[fit], beta, D[fit], loss, gated, tol=1e-8)
             assert exact.certificate.dual <= s.objective <= exact.certificate.primal * (1 + 1e-5)
             assert s.certificate.relative <= 1e-5 and s.problem.beta == beta
-            np.testing.assert_array_equal(s.problem.X, X[fit])
+            for have, want in ((s.problem.X, X), (s.problem.y[:, 0], y), (s.problem.D, D)):
+                np.testing.assert_array_equal(have, want[fit])
+            c, V, W = s.certificate, s.V[:, :, None], s.W[:, :, None]
+            assert c.primal == s.objective and c.gap == c.primal - c.dual and c.gap <= 1e-5 * c.primal
+            assert c.cone_violation == pytest.approx(s.problem.violation(V, W), rel=1e-12)
+            assert c.dual == pytest.approx(float(losses.dual_value(loss, s.nu[:, 0], y[fit])), rel=1e-12)
+            for _, _, primal, dual in s.history[-1:]:  # of a batch, the last of all programs
+                assert batched or abs(primal - c.primal) <= 1e-3 * c.primal >= abs(dual - c.dual)
             net = convex_relu.network(s.V[:, :, None], s.W[:, :, None], G if gated else None, flat=True)
             each = [
                 float(losses.value(loss, f[None], t[None])) for f, t in zip(net.predict(X[out]), y[out], strict=True)

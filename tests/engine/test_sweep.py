@@ -157,6 +157,32 @@ def test_a_pool_that_is_discarded_has_no_cancelled_future():
         assert len(executor.futures) > 1 and all(f.cancelled() == cancelled for f in executor.futures[1:])
 
 
+@pytest.mark.parametrize("killed", (True, False))
+def test_a_worker_that_dies_while_another_is_started_is_a_lost_worker(killed, monkeypatch):
+    """The pool's thread then closes pipes that `submit` hands on: a ValueError, which stays one without a death."""
+    honest, calls = ProcessPoolExecutor.submit, []
+
+    def submit(pool, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            if killed:
+                victim = next(iter(pool._processes.values()))
+                victim.kill()
+                victim.join(10)
+            raise ValueError("bad value(s) in fds_to_keep")
+        return honest(pool, *arguments)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    with executor_from("processes:2") as processes:
+        if killed:
+            assert as_bytes(sweep(tasks(draws), store=MemoryStore(), executor=processes)) == as_bytes(
+                sweep(tasks(draws), store=MemoryStore())
+            )
+        else:
+            with pytest.raises(ValueError, match="fds_to_keep"):
+                sweep(tasks(draws), store=MemoryStore(), executor=processes)
+
+
 def dies_at_two(point, seeds, xp):
     if point["n"] == 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -119,11 +119,10 @@ def draw_figure(
         written[f"{stem}{suffix}.csv"] = csv_text(table, header).encode()
     with style():
         drawn = figure.draw(tables)
-        drawn.draw_without_rendering()  # lays it out, once for all formats
-        drawn.set_layout_engine("none")
         for extension, said in metadata(stamp).items():
             buffer = io.BytesIO()
             drawn.savefig(buffer, format=extension, metadata=said)
+            drawn.set_layout_engine("none")  # laid out once, for the first of the formats
             written[f"{stem}.{extension}"] = buffer.getvalue()
         plt.close(drawn)
     provenance = {

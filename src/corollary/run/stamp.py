@@ -27,8 +27,8 @@ def metadata(stamp: dict[str, Any]) -> dict[str, dict[str, Any]]:
     text = text_of(stamp)
     title = f"{stamp['paper']} figure {stamp['figure']}"
     return {
-        "pdf": {"CreationDate": None, "Producer": None, "Creator": "corollary", "Title": title, "Keywords": text},
         "png": {"Software": None, "Title": title, "corollary": text},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": "corollary", "Title": title, "Keywords": text},
         "svg": {"Date": None, "Creator": "corollary", "Title": title, "Description": text},
     }
 
