@@ -1,4 +1,4 @@
-"""The names of the tests: each worker collects them for itself, and all must read the same list."""
+"""The names of the tests that run: each worker collects them for itself, and all must read the same list."""
 
 
 def test_no_name_is_made_of_bytes(request):
