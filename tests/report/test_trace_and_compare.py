@@ -60,7 +60,7 @@ def test_the_traced_command_makes_the_same_files_again(files, tmp_path):
     ("a.svg", b"<svg", "does not say what made it"), ("a.csv", b"x,y\n1,2\n", "does not say what made it"),
     ("a.csv", b'# corollary: {"paper": 1}\n', "does not say what made it"), ("a.txt", b"", "PNG, PDF, SVG, CSV file"),
     ("missing.png", None, "cannot read"),
-], ids=["short.png", "empty.png", "short.pdf", "plain.svg", "plain.csv", "half.csv", "empty.txt", "missing.png"])  # fmt: skip
+], ids=["short png", "empty png", "short pdf", "plain svg", "plain csv", "half csv", "text", "missing"])  # fmt: skip
 def test_a_file_that_says_nothing_is_one_clear_line(tmp_path, name, content, words):
     if content is not None:
         (tmp_path / name).write_bytes(content)
