@@ -120,5 +120,6 @@ def layers(tables: Tables) -> Figure:
         axis.set_xlabel(f"{'Newton' if name == 'newton' else 'descent'} steps")
     axes[1].set_xscale("symlog", base=2, linthresh=1)
     axes[0].set_ylabel("similarity of errors")
-    axes[0].legend(loc="lower left")
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper center", ncol=len(labels))  # no corner is free of curves
     return fig

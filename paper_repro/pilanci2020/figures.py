@@ -18,7 +18,7 @@ WIDTHS = (4, 8, 24)
 
 
 def looks(steps):
-    """Where the objective is recorded: steps evenly on a logarithmic axis, and none."""
+    """The numbers of steps after which the objective is recorded: 0, and evenly on a logarithmic axis up to all."""
     return [0, *np.unique(np.geomspace(1, steps, 60).round().astype(int)).tolist()]
 
 

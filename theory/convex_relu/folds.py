@@ -63,12 +63,15 @@ def cross_validate(
     X (n, d), y (n,), D (n, P) patterns of all rows (those of a fold's program are its rows of D; a gated network's held
     out rows keep theirs). folds: their number F (row k is in fold k mod F: pass labels where rows are ordered), or a
     label a row (n,). tol: the relative certified gap of every program. solver: "admm" and "fista" take all programs in
-    one batch (48 n P bytes a program in float64 on a GPU), the others one at a time; "auto" is the batch on a GPU.
+    one batch, and the history of each is the batch's (on a GPU ADMM holds 48 n P bytes a program in float64); the
+    others go one at a time; "auto" is the batch on a GPU.
 
     Raises ValueError or TypeError for bad input, NotConverged (its solution the `CrossValidation`; one program's
     `Solution` where programs go one at a time) when a gap stays above tol.
     """
     values = checked_betas(betas)
+    if isinstance(D, str):
+        raise TypeError(f"D = {D!r}; expected the patterns of all rows: D = all_patterns(X), or sample_patterns(X, …)")
     problem = checked(X, y, values[0], D, loss, gated)
     if not problem.flat:
         raise ValueError(f"y has shape {tuple(y.shape)}; cross_validate takes one output, y of shape ({X.shape[0]},)")
